@@ -1,0 +1,33 @@
+/* Files: read whole into private memory, write whole or not at all, list a tree in a fixed order.
+ *
+ * Inputs are read, not mapped: a file that shrinks or changes meanwhile cannot fault us or change under our checks.
+ */
+#ifndef HP_BASE_FILE_H
+#define HP_BASE_FILE_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+/* hp_file_read(path, max_len, ret, err): the whole regular file into ${ret} (released by the caller).
+ * HP_E_IO: cannot open or read, or not a regular file; HP_E_LIMIT: more than ${max_len} bytes. ${ret} is empty on failure. */
+HP_MUST_CHECK int hp_file_read(const char *path, uint64_t max_len, struct hp_buf *ret, struct hp_err *err);
+
+/* hp_file_write(path, data, mode, err): write ${path}.XXXXXX.tmp beside the target, fsync, rename over it, fsync the folder.
+ * Killed or out of space at any point, ${path} holds the old content or the new one. mode: permission bits before umask. */
+HP_MUST_CHECK int hp_file_write(const char *path, struct hp_view data, unsigned mode, struct hp_err *err);
+
+enum hp_path_kind { HP_PATH_MISSING, HP_PATH_FILE, HP_PATH_DIR, HP_PATH_OTHER };
+
+/* hp_path_kind(path): what is there, symbolic links followed. */
+enum hp_path_kind hp_path_kind(const char *path);
+
+/* hp_tree_list(dir, suffix, arena, ret_paths, ret_cnt, err): paths relative to ${dir} of all regular files below it whose
+ * name ends in ${suffix} (NULL: all), sorted by strcmp. Links to files count, links to folders are not followed.
+ * Strings and array live in ${arena}. HP_E_LIMIT: deeper than 64 folders or more than a million files. */
+HP_MUST_CHECK int hp_tree_list(const char *dir, const char *suffix, struct hp_arena *arena, char ***ret_paths, size_t *ret_cnt,
+                               struct hp_err *err);
+
+#endif

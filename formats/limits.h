@@ -1,0 +1,26 @@
+/* Every maximum in one place: value, unit, reason. A reader checks a size against its limit before it allocates. */
+#ifndef HP_FORMATS_LIMITS_H
+#define HP_FORMATS_LIMITS_H
+
+/* Inputs of the build side: bytes. The largest real objects with debug information are a few hundred MB. */
+#define HP_ELF_LEN_MAX ((uint64_t)4 << 30)
+#define HP_ELF_SECTIONS_MAX ((uint32_t)1 << 22) /* -ffunction-sections on a huge unit gives ~10^6 */
+#define HP_ELF_SYMBOLS_MAX ((uint64_t)1 << 26)
+
+/* Package (see hpk(5)). */
+#define HP_PKG_LEN_MAX ((uint64_t)256 << 20)        /* bytes of a package file */
+#define HP_PKG_CHUNKS_MAX 256u                      /* rows of the chunk table */
+#define HP_PKG_RAW_LEN_MAX ((uint64_t)256 << 20)    /* bytes of one chunk after decompression */
+#define HP_PKG_RATIO_MAX 1024u                      /* raw bytes per stored byte of a compressed chunk */
+#define HP_PKG_TARGETS_MAX 64u                      /* modules in one package */
+#define HP_PKG_FUNCTIONS_MAX 65536u                 /* replaced functions of one target */
+#define HP_PKG_FIXUPS_MAX ((uint32_t)1 << 22)       /* fixups of one target */
+#define HP_PKG_IMPORTS_MAX 65536u
+#define HP_PKG_SIGS_MAX 32u                         /* signature records */
+#define HP_MANIFEST_LEN_MAX ((uint64_t)16 << 20)    /* bytes of JSON */
+#define HP_MANIFEST_DEPTH_MAX 16u                   /* nested arrays and objects */
+#define HP_NAME_LEN_MAX 4096u                       /* bytes of one symbol or file name */
+#define HP_KEY_FILE_LEN_MAX ((uint64_t)4096)        /* bytes of a minisign key or signature file */
+#define HP_BUILD_ID_LEN_MAX 64u                     /* bytes; GNU build IDs have 8, 16 or 20, others up to 64 */
+
+#endif

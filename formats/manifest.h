@@ -1,0 +1,89 @@
+/* Manifest: what a package says about itself, as strict UTF-8 JSON that is signed as raw bytes. hpk(5) lists every key.
+ *
+ * The reader takes signed bytes only, yet treats them as hostile: duplicate keys, unknown keys at levels where the format
+ * allows none, wrong types, numbers out of range, bad UTF-8, embedded NUL, nesting beyond the limit are HP_E_FORMAT.
+ * All strings and arrays live in the arena that was given to the reader. Names are untrusted text: escape before printing.
+ * Addresses are relative to the module's load bias (that is, p_vaddr space of the baseline ELF file).
+ */
+#ifndef HP_FORMATS_MANIFEST_H
+#define HP_FORMATS_MANIFEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/view.h"
+#include "formats/limits.h"
+
+#define HP_DIGEST_LEN 32u /* BLAKE2b-256 */
+
+/* A function of the baseline that is replaced. */
+struct hp_man_func {
+	const char *name;                /* ELF symbol name */
+	uint64_t address;                /* of its first byte in the module */
+	uint64_t size;                   /* bytes of the pre-image */
+	uint64_t entry;                  /* where the redirection is written: address, or behind a leading endbr64 */
+	uint64_t payload;                /* virtual address of the new body in the payload image */
+	uint8_t preimage[HP_DIGEST_LEN]; /* digest of the module's bytes [address, address + size) as on disk */
+};
+
+/* Where in the module the process keeps bytes that differ from the file (none so far besides relocated data). */
+struct hp_man_import {
+	const char *name;
+	const char *version; /* symbol version, "" = none */
+};
+
+enum hp_man_kind { HP_MAN_EXEC = 1, HP_MAN_PIE = 2, HP_MAN_SHARED = 3 }; /* "exec", "pie", "shared" */
+
+/* One module and its payload; the package has one IMAGE and one FIXUPS chunk for each, with the same index. */
+struct hp_man_target {
+	const char *name;                      /* base name of the baseline file, for people */
+	const char *cpu;                       /* "x86_64" */
+	enum hp_man_kind kind;
+	uint8_t build_id[HP_BUILD_ID_LEN_MAX]; /* GNU build ID */
+	uint32_t build_id_len;                 /* bytes, >= 8 */
+	const char *symbols;                   /* where addresses come from: "symtab", "debug-file", ... */
+	uint64_t image_len;                    /* bytes of the image in memory, .bss included */
+	struct hp_man_func *funcs;             /* sorted by address, disjoint */
+	size_t funcs_cnt;
+	struct hp_man_import *imports;
+	size_t imports_cnt;
+	const char **added; /* names of functions that only the payload has, sorted */
+	size_t added_cnt;
+};
+
+struct hp_man_waiver {
+	const char *rule, *symbol, *reason;
+	uint64_t expires; /* seconds since 1970, 0 = never */
+};
+
+struct hp_manifest {
+	const char *name; /* of the hotpatch */
+	uint64_t serial;  /* grows with every package of one baseline */
+	const char *baseline_name, *baseline_version; /* for people; the build IDs decide. "" = not given */
+	struct hp_man_target *targets;
+	size_t targets_cnt;
+	const char **fixes; /* CVE ids or the like */
+	size_t fixes_cnt;
+	const char **supersedes; /* package IDs (32 hex digits) */
+	size_t supersedes_cnt;
+	bool cumulative, out_of_band;
+	bool restart_required; /* always explicit; true in a package that only says "restart" */
+	uint64_t expires;      /* seconds since 1970, 0 = never */
+	struct hp_man_waiver *waivers;
+	size_t waivers_cnt;
+	const char **toolchain; /* distinct DW_AT_producer strings of the patched objects, sorted */
+	size_t toolchain_cnt;
+	const char *source_patch; /* BLAKE2b-256 of the source patch, 64 hex digits, "" = not given */
+	const char *tool;         /* "hpbuild 0.1.0" */
+};
+
+/* hp_manifest_write(man, ret_json, err): deterministic JSON (sorted keys, two-space indent, final newline). */
+HP_MUST_CHECK int hp_manifest_write(const struct hp_manifest *man, struct hp_buf *ret_json, struct hp_err *err);
+/* hp_manifest_read(json, arena, ret, err): parse and check; all of the fields above are set. HP_E_FORMAT, HP_E_LIMIT, HP_E_NOMEM. */
+HP_MUST_CHECK int hp_manifest_read(struct hp_view json, struct hp_arena *arena, struct hp_manifest **ret, struct hp_err *err);
+
+#endif
