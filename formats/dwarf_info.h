@@ -1,0 +1,72 @@
+/* DWARF of one object or module. formats/dwarf_*.c are the only users of libdwarf (both its 20210528 and its 0.x API, see
+ * formats/dwarf_compat.h). Debug sections are relocated here and handed over through libdwarf's object-access interface, so that
+ * any CPU and byte order works. All of it is untrusted input: depth, counts and references are bounded.
+ *
+ * One hp_dwarf belongs to one thread. Strings live as long as the hp_dwarf. DWARF 2..5.
+ */
+#ifndef HP_FORMATS_DWARF_INFO_H
+#define HP_FORMATS_DWARF_INFO_H
+
+#include "formats/elf_file.h"
+
+struct hp_dwarf;
+
+/* hp_dwarf_open(elf, ret, err): 1 opened, 0 the file has no .debug_info, negative failed. Loads relocations of debug sections. */
+HP_MUST_CHECK int hp_dwarf_open(struct hp_elf *elf, struct hp_dwarf **ret, struct hp_err *err);
+void hp_dwarf_free(struct hp_dwarf *dw); /* NULL allowed */
+
+static inline void
+hp_dwarf_auto(struct hp_dwarf **dw)
+{
+	hp_dwarf_free(*dw);
+}
+
+/* One compilation unit's identity. */
+struct hp_dwarf_unit {
+	const char *name, *comp_dir, *producer; /* "" = absent */
+	uint64_t lang;                          /* DW_LANG_* */
+};
+/* hp_dwarf_units(dw, ret, ret_cnt, err): all units with DW_TAG_compile_unit; array owned by dw. */
+HP_MUST_CHECK int hp_dwarf_units(struct hp_dwarf *dw, const struct hp_dwarf_unit **ret, size_t *ret_cnt, struct hp_err *err);
+
+/* hp_dwarf_line(dw, sec_idx, off, ret_file, ret_line, err): source line of byte ${off} of section ${sec_idx} (of a relocatable
+ * object) from .debug_line. 1 found, 0 unknown. First call reads the table of all units, later ones are O(log n). */
+HP_MUST_CHECK int hp_dwarf_line(struct hp_dwarf *dw, uint32_t sec_idx, uint64_t off, const char **ret_file, uint64_t *ret_line,
+                                struct hp_err *err);
+
+/* A variable with static storage duration inside a function (DW_TAG_variable in a subprogram, inlined or not). */
+struct hp_dwarf_static {
+	uint32_t sec_idx;      /* where it lives (DW_OP_addr after relocation) */
+	uint64_t off;          /* bytes from section start */
+	const char *name;      /* declared name */
+	const char *function;  /* enclosing function's declared name; outermost to innermost blocks are in scope */
+	uint64_t decl_line;
+	uint32_t ordinal;      /* among variables of this name in this function, in DIE order */
+};
+/* hp_dwarf_statics(dw, ret, ret_cnt, err): all static locals of all units; array owned by dw. */
+HP_MUST_CHECK int hp_dwarf_statics(struct hp_dwarf *dw, const struct hp_dwarf_static **ret, size_t *ret_cnt, struct hp_err *err);
+
+/* hp_dwarf_decl(dw, symbol, ret_file, ret_line, err): where the function or variable named ${symbol} is declared. 1, 0. */
+HP_MUST_CHECK int hp_dwarf_decl(struct hp_dwarf *dw, const char *symbol, const char **ret_file, uint64_t *ret_line,
+                                struct hp_err *err);
+
+/* One difference between the types of two versions of a unit. Strings live as long as the new side's hp_dwarf. */
+struct hp_type_diff {
+	enum hp_type_diff_kind {
+		HP_TYPE_SIZE,      /* size of a struct, union, class, array typedef ... */
+		HP_TYPE_MEMBER,    /* member added, removed, moved, of another type, other bit-field place */
+		HP_TYPE_ENUM,      /* enumerator value changed or removed */
+		HP_TYPE_SIGNATURE, /* function's return type or parameters */
+		HP_TYPE_VARIABLE,  /* type of a variable with static storage */
+	} kind;
+	const char *name;      /* "struct bigname", function or variable name */
+	const char *source;    /* "dnsmasq.h:422" of the new side, else the old */
+	const char *message;   /* "size 1032 became 2056; member 'name' (offset 0): char[1025] became char[2051]" */
+};
+/* hp_dwarf_compare_types(old, new, ret, ret_cnt, err): structural comparison of all complete types, function signatures and static
+ * variables that both sides have (matched by kind and name, within one unit each; anonymous ones through what contains them).
+ * Types on one side only are fine. Sorted by (kind, name); no duplicates. O(size of both). */
+HP_MUST_CHECK int hp_dwarf_compare_types(struct hp_dwarf *old_dw, struct hp_dwarf *new_dw, struct hp_type_diff **ret,
+                                         size_t *ret_cnt, struct hp_err *err);
+
+#endif
