@@ -17,8 +17,8 @@
 
 enum hp_part_kind {
 	HP_PART_FUNC,    /* in an executable section, with a symbol */
-	HP_PART_DATA,    /* writable, with contents */
-	HP_PART_BSS,     /* writable, zero */
+	HP_PART_DATA,    /* writable, with contents; without a symbol where none covers the bytes */
+	HP_PART_BSS,     /* writable, zero; likewise */
 	HP_PART_RODATA,  /* read-only, with a symbol; .data.rel.ro too */
 	HP_PART_TLS,     /* .tdata, .tbss */
 	HP_PART_ANON,    /* read-only bytes that no symbol covers: jump tables, constant pools */
@@ -32,7 +32,7 @@ struct hp_part {
 	uint32_t sec_idx;
 	uint64_t off;      /* bytes from section start */
 	uint64_t len;      /* bytes */
-	uint32_t sym_idx;  /* the symbol that names it, HP_NONE for ANON, MERGE, CODE, SPECIAL */
+	uint32_t sym_idx;  /* the symbol that names it, HP_NONE = no symbol (always so for ANON, MERGE, CODE, SPECIAL) */
 	uint32_t syms_first, syms_cnt; /* all symbols that start here: range in hp_parts.part_syms */
 	uint32_t rels_first, rels_cnt; /* relocations inside: range in secs[sec_idx].rels */
 };
@@ -44,6 +44,8 @@ struct hp_parts {
 	uint32_t *sec_first;   /* [secs_cnt + 1]: parts of section s are v[sec_first[s] .. sec_first[s + 1]) */
 	uint32_t *part_syms;   /* symbol indexes */
 	uint32_t *sym_part;    /* [syms_cnt]: part that holds a symbol's place, HP_NONE = none (undefined, absolute, common ...) */
+	uint64_t *table_refs;  /* places in sections with PC-relative tables that code refers to, sorted by (section, offset): */
+	uint32_t *table_refs_first; /* [secs_cnt + 1]: those of section s, as in sec_first */
 };
 
 /* hp_parts_new(elf, ret, err): split a relocatable object; loads all relocations. HP_E_FORMAT: not ET_REL, a symbol beyond its
