@@ -79,7 +79,7 @@ struct hp_ref {
 };
 
 /* hp_ref_resolve(parts, part_idx, rel, ret, err): what relocation ${rel} of part ${part_idx} means. For x86-64 code the instruction
- * around the place is decoded to learn the bias and whether it is a branch; for a PC-relative field in data (jump tables)
+ * around the place is decoded to learn the bias and whether it is a branch; for a PC-relative field in an ANON part (jump tables)
  * the bias is minus the distance from the table's start, taken as the nearest reference point at or before the place.
  * HP_E_ARCH: unknown relocation type. x86-64 psABI 4.4.1; other CPUs: no decoding, bias 0.
  * Amortised O(1) when called in order of rel->off for one part with the same ${cur}; see hp_ref_cursor. */

@@ -152,7 +152,8 @@ seek_insn(const struct hp_parts *parts, uint32_t part_idx, uint64_t place, struc
 
 /* The instruction decides from where the CPU counts, and whether the operand is a branch's. */
 static void
-apply_insn(const struct hp_parts *parts, uint32_t part_idx, const struct hp_rel *rel, struct hp_ref_cursor *cur, struct hp_ref *ret)
+apply_insn(const struct hp_parts *parts, uint32_t part_idx, const struct hp_rel *rel, struct hp_ref_cursor *cur,
+           struct hp_ref *ret)
 {
 	struct hp_insn insn;
 
@@ -166,7 +167,8 @@ apply_insn(const struct hp_parts *parts, uint32_t part_idx, const struct hp_rel 
 	ret->call = ret->branch && insn.call;
 }
 
-/* A PC-relative field in data is an entry of a table whose start is added to it again at run time. */
+/* A PC-relative field in anonymous data is an entry of a jump table, whose start is added to it again at run time. In named
+ * tables and special sections the field counts from its own place. */
 static int64_t
 table_bias(const struct hp_parts *parts, uint32_t part_idx, const struct hp_rel *rel)
 {
@@ -237,7 +239,7 @@ hp_ref_resolve(const struct hp_parts *parts, uint32_t part_idx, const struct hp_
 	if (elf->machine == EM_X86_64 && !ret->none) {
 		if (sec->flags & SHF_EXECINSTR)
 			apply_insn(parts, part_idx, rel, cur, ret);
-		else if (ret->pc_rel)
+		else if (ret->pc_rel && parts->v[part_idx].kind == HP_PART_ANON)
 			ret->bias = table_bias(parts, part_idx, rel);
 	}
 	ret->off = (int64_t)((uint64_t)rel->addend + (uint64_t)ret->bias);

@@ -1,0 +1,288 @@
+#include "cli/rebuild.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/escape.h"
+#include "base/file.h"
+#include "cli/opts.h"
+#include "cli/out.h"
+#include "formats/limits.h"
+
+#define TAIL_LEN 4096
+
+/* Set by SIGINT, SIGTERM, SIGHUP: the running command gets the terminal's signal too; we only have to clean up behind it. */
+static volatile sig_atomic_t arg_interrupted;
+
+static void
+on_signal(int sig)
+{
+	arg_interrupted = sig;
+}
+
+static void
+catch_signals(struct sigaction old[3])
+{
+	static const int sigs[3] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction sa = { .sa_handler = on_signal };
+
+	for (int i = 0; i < 3; i++)
+		(void)sigaction(sigs[i], &sa, &old[i]);
+}
+
+static void
+restore_signals(const struct sigaction old[3])
+{
+	static const int sigs[3] = { SIGINT, SIGTERM, SIGHUP };
+
+	for (int i = 0; i < 3; i++)
+		(void)sigaction(sigs[i], &old[i], NULL);
+}
+
+static double
+now_s(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static void
+show_tail(const char *log)
+{
+	HP_AUTO(hp_stdio) FILE *f = fopen(log, "re");
+	char buf[TAIL_LEN + 1];
+	size_t n;
+
+	if (f == NULL || fseek(f, 0, SEEK_END) < 0)
+		return;
+	(void)fseek(f, ftell(f) > TAIL_LEN ? -TAIL_LEN : -ftell(f), SEEK_END);
+	n = fread(buf, 1, TAIL_LEN, f);
+	buf[n] = '\0';
+	hp_warn("the command's last words:\n%s", buf);
+}
+
+/* Run ${argv} in ${dir}, output appended to ${log}. Returns the wait status, or a negative code. */
+static int
+run(const char *dir, char *const *argv, const char *log, struct hp_err *err)
+{
+	HP_AUTO(hp_fd) int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	int status;
+	pid_t pid;
+
+	if (fd < 0)
+		return hp_err_set(err, HP_E_IO, "cannot write '%s'", hp_esc(log));
+	pid = fork();
+	if (pid < 0)
+		return hp_err_set(err, HP_E_IO, "cannot start '%s'", hp_esc(argv[0]));
+	if (pid == 0) {
+		int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+		(void)signal(SIGINT, SIG_DFL);
+		(void)signal(SIGTERM, SIG_DFL);
+		(void)signal(SIGHUP, SIG_DFL);
+		if (null >= 0 && chdir(dir) == 0 && dup2(null, 0) >= 0 && dup2(fd, 1) >= 0 && dup2(fd, 2) >= 0)
+			(void)execvp(argv[0], argv);
+		_exit(127);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return hp_err_set(err, HP_E_IO, "cannot wait for '%s'", hp_esc(argv[0]));
+	return status;
+}
+
+static int
+run_checked(const char *dir, char *const *argv, const char *log, const char *what, struct hp_err *err)
+{
+	int status = run(dir, argv, log, err);
+
+	if (status < 0)
+		return status;
+	errno = 0;
+	if (arg_interrupted)
+		return hp_err_set(err, HP_E_IO, "interrupted by signal %d during %s", (int)arg_interrupted, what);
+	if (status == 0)
+		return 0;
+	show_tail(log);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+		return hp_err_set(err, HP_E_IO, "%s: cannot run '%s'", what, hp_esc(argv[0]));
+	return hp_err_set(err, HP_E_IO, "%s: '%s' ended with %s %d (log: %s)", what, hp_esc(argv[0]),
+	                  WIFEXITED(status) ? "status" : "signal", WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
+	                  hp_esc(log));
+}
+
+static int
+run_patch(const struct hp_rebuild *rb, const char *file, bool reverse, bool dry, struct hp_err *err)
+{
+	HP_AUTO(hp_mem) char *log = NULL;
+	HP_AUTO(hp_mem) char *full = realpath(file, NULL);
+	char strip[16];
+	char *argv[] = { (char[]){ "patch" }, strip, (char[]){ "-f" }, (char[]){ "-s" }, (char[]){ "--no-backup-if-mismatch" },
+		         (char[]){ "-F0" }, (char[]){ "-i" }, full, NULL, NULL, NULL };
+	int n = 8;
+
+	if (full == NULL)
+		return hp_err_set(err, HP_E_IO, "cannot open patch '%s'", hp_esc(file));
+	if (asprintf(&log, "%s/patch.log", rb->work_dir) < 0) {
+		log = NULL;
+		return hp_err_set(err, HP_E_NOMEM, "no memory");
+	}
+	(void)snprintf(strip, sizeof(strip), "-p%u", rb->strip);
+	if (reverse)
+		argv[n++] = (char[]){ "-R" };
+	if (dry)
+		argv[n] = (char[]){ "--dry-run" };
+	return run_checked(rb->source, argv, log, reverse ? "taking the patch back" : "applying the patch", err);
+}
+
+/* Take back the first ${cnt} patches, last one first. What fails here leaves changed sources, so it wins over ${r}. */
+static int
+unpatch(const struct hp_rebuild *rb, unsigned cnt, int r, struct hp_err *err)
+{
+	struct hp_err again = { 0 };
+
+	arg_interrupted = 0;
+	for (unsigned i = cnt; i-- > 0;) {
+		int r2 = run_patch(rb, rb->patches[i], true, false, &again);
+
+		if (r2 < 0) {
+			*err = again;
+			return hp_err_add(err, "the sources in '%s' still have the patch", hp_esc(rb->source));
+		}
+	}
+	return r;
+}
+
+static int
+make_folders(char *path, struct hp_err *err)
+{
+	for (char *p = path + 1; *p != '\0'; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(path, 0755) < 0 && errno != EEXIST)
+			return hp_err_set(err, HP_E_IO, "cannot make folder '%s'", hp_esc(path));
+		*p = '/';
+	}
+	return 0;
+}
+
+static int
+copy_file(const char *from, char *to, struct hp_err *err)
+{
+	HP_AUTO(hp_fd) int in = open(from, O_RDONLY | O_CLOEXEC);
+	HP_AUTO(hp_fd) int out = -1;
+	ssize_t n;
+	int r = make_folders(to, err);
+
+	if (r < 0)
+		return r;
+	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (in < 0 || out < 0)
+		return hp_err_set(err, HP_E_IO, "cannot copy '%s'", hp_esc(from));
+	while ((n = copy_file_range(in, NULL, out, NULL, (size_t)1 << 30, 0)) > 0)
+		;
+	return n < 0 ? hp_err_set(err, HP_E_IO, "cannot copy '%s'", hp_esc(from)) : 0;
+}
+
+static int
+keep_originals(const struct hp_rebuild *rb, struct hp_err *err)
+{
+	HP_AUTO(hp_arena) struct hp_arena arena = { 0 };
+	char **paths;
+	size_t cnt;
+	int r = hp_tree_list(rb->source, ".o", &arena, &paths, &cnt, err);
+
+	for (size_t i = 0; i < cnt && r == 0; i++) {
+		char *from = hp_arena_printf(&arena, "%s/%s", rb->source, paths[i]);
+		char *to = hp_arena_printf(&arena, "%s/originals/%s", rb->work_dir, paths[i]);
+
+		r = from == NULL || to == NULL ? hp_err_set(err, HP_E_NOMEM, "no memory") : copy_file(from, to, err);
+	}
+	if (r == 0 && cnt == 0)
+		r = hp_err_set(err, HP_E_NOTHING, "the build command left no object file (.o) below '%s'", hp_esc(rb->source));
+	return r;
+}
+
+static int
+build_once(struct hp_rebuild *rb, int which, struct hp_err *err)
+{
+	static const char *const what[2] = { "original build", "patched build" };
+	HP_AUTO(hp_mem) char *log = NULL;
+	double start = now_s();
+	int r;
+
+	if (asprintf(&log, "%s/build-%s.log", rb->work_dir, which == 0 ? "original" : "patched") < 0) {
+		log = NULL;
+		return hp_err_set(err, HP_E_NOMEM, "no memory");
+	}
+	hp_note("%s: %s", what[which], rb->command[0]);
+	r = run_checked(rb->source, rb->command, log, what[which], err);
+	rb->seconds[which] = now_s() - start;
+	return r;
+}
+
+static int
+build_patched(struct hp_rebuild *rb, struct hp_err *err)
+{
+	/* make(1) compares file times, which tick every few milliseconds: the patched source must be newer than its object. */
+	const struct timespec tick = { .tv_nsec = 50 * 1000 * 1000 };
+	unsigned applied = 0;
+	int r = 0;
+
+	(void)nanosleep(&tick, NULL);
+	for (; applied < rb->patches_cnt && r == 0; applied += r == 0)
+		r = run_patch(rb, rb->patches[applied], false, false, err);
+	if (r == 0)
+		r = build_once(rb, 1, err);
+	return unpatch(rb, applied, r, err);
+}
+
+int
+hp_rebuild_run(struct hp_rebuild *rb, struct hp_err *err)
+{
+	struct sigaction old[3];
+	int r = 0;
+
+	arg_interrupted = 0;
+	catch_signals(old);
+	/* A patch that does not apply is found before the long build; later ones may depend on earlier ones. */
+	if (rb->patches_cnt == 1)
+		r = run_patch(rb, rb->patches[0], false, true, err);
+	if (r == 0)
+		r = build_once(rb, 0, err);
+	if (r == 0)
+		r = keep_originals(rb, err);
+	if (r == 0)
+		r = build_patched(rb, err);
+	restore_signals(old);
+	return r;
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	(void)remove(path);
+	return 0;
+}
+
+void
+hp_remove_tree(const char *dir)
+{
+	(void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
