@@ -243,8 +243,12 @@ build_patched(struct hp_rebuild *rb, struct hp_err *err)
 	int r = 0;
 
 	(void)nanosleep(&tick, NULL);
-	for (; applied < rb->patches_cnt && r == 0; applied += r == 0)
-		r = run_patch(rb, rb->patches[applied], false, false, err);
+	for (; applied < rb->patches_cnt && r == 0; applied += r == 0) {
+		/* patch(1) stops half-way at a hunk that does not fit; a dry run first makes each patch all or nothing. */
+		r = run_patch(rb, rb->patches[applied], false, true, err);
+		if (r == 0)
+			r = run_patch(rb, rb->patches[applied], false, false, err);
+	}
 	if (r == 0)
 		r = build_once(rb, 1, err);
 	return unpatch(rb, applied, r, err);
