@@ -36,6 +36,11 @@ unit_src := $(sort $(wildcard tests/unit/test_*.c))
 unit_live := $(filter tests/unit/test_applier%,$(unit_src))
 unit_bin := $(unit_src:%.c=$B/%)
 fuzz_src := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+# Each fuzz target is also linked with a plain main, which replays its corpus in `make check`.
+replay_bin := $(fuzz_src:tests/fuzz/fuzz_%.c=$B/tests/fuzz/replay_%)
+# Programs that test scripts use: $B/tests/lib/NAME.
+testlib_bin := $(patsubst %.c,$B/%,$(sort $(wildcard tests/lib/*.c)))
+test_bin := $(unit_bin) $(replay_bin) $(testlib_bin)
 
 obj = $(1:%.c=$B/%.o)
 q := $(if $(V),,@)
@@ -75,6 +80,12 @@ $B/hpbuild-live: $(call obj,$(live_src)) $B/libhp.a
 $(unit_bin): $B/%: $B/%.o $B/libhp.a
 	$(call say,LD,$@)$(CC) $(HP_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(if $(filter $(unit_live:%.c=$B/%),$@),$(LIBS_LIVE),$(LIBS_BUILD))
 
+$(testlib_bin): $B/%: $B/%.o $B/libhp.a
+	$(call say,LD,$@)$(CC) $(HP_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_BUILD)
+
+$(replay_bin): $B/tests/fuzz/replay_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/replay.o $B/libhp.a
+	$(call say,LD,$@)$(CC) $(HP_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_BUILD)
+
 demo:
 	$(q)tests/lib/need demo
 	$(q)$(MAKE) --no-print-directory all
@@ -84,13 +95,13 @@ check:
 	$(q)tests/lib/need check
 	$(q)$(MAKE) --no-print-directory check-run
 
-check-run: all $(unit_bin)
+check-run: all $(test_bin)
 	$(q)B=$B CC='$(CC)' tests/run $(T)
 
-check-long: all $(unit_bin)
+check-long: all $(test_bin)
 	$(q)B=$B CC='$(CC)' LONG=1 tests/run $(T)
 
-live: all
+live: all $(testlib_bin)
 	$(q)B=$B CC='$(CC)' tests/run live/
 
 lint: all
@@ -101,6 +112,7 @@ bench: all
 
 # Fuzz targets are built from sources in a folder of their own, with clang's libFuzzer.
 fuzz:
+	$(q)tests/lib/need fuzz
 	$(q)$(MAKE) --no-print-directory CC=clang SAN=address,undefined,fuzzer-no-link B=build-fuzz fuzz-bin
 .PHONY: fuzz-bin
 fuzz-bin: $(fuzz_src:%.c=$B/%)
