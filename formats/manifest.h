@@ -36,6 +36,8 @@ struct hp_man_import {
 	const char *version; /* symbol version, "" = none */
 };
 
+struct json_t;
+
 enum hp_man_kind { HP_MAN_EXEC = 1, HP_MAN_PIE = 2, HP_MAN_SHARED = 3 }; /* "exec", "pie", "shared" */
 
 /* One module and its payload; the package has one IMAGE and one FIXUPS chunk for each, with the same index. */
@@ -81,9 +83,14 @@ struct hp_manifest {
 	const char *tool;         /* "hpbuild 0.1.0" */
 };
 
-/* hp_manifest_write(man, ret_json, err): deterministic JSON (sorted keys, two-space indent, final newline). */
+const char *hp_man_kind_name(enum hp_man_kind kind); /* "exec", "pie", "shared", "?" */
+
+/* hp_manifest_write(man, ret_json, err): append deterministic JSON (sorted keys, two-space indent, final newline). Every text must be
+ * set. HP_E_FORMAT, HP_E_LIMIT: what hp_manifest_read() would refuse; nothing is appended then. */
 HP_MUST_CHECK int hp_manifest_write(const struct hp_manifest *man, struct hp_buf *ret_json, struct hp_err *err);
 /* hp_manifest_read(json, arena, ret, err): parse and check; all of the fields above are set. HP_E_FORMAT, HP_E_LIMIT, HP_E_NOMEM. */
 HP_MUST_CHECK int hp_manifest_read(struct hp_view json, struct hp_arena *arena, struct hp_manifest **ret, struct hp_err *err);
+/* hp_manifest_json(man): the JSON value that is written, owned by the caller; NULL: no memory, or text that is not UTF-8. */
+struct json_t *hp_manifest_json(const struct hp_manifest *man);
 
 #endif

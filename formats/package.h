@@ -15,6 +15,27 @@
 #include "formats/fixup.h"
 #include "formats/manifest.h"
 
+/* Layout, little-endian, see hpk(5). Header, then rows of the chunk table, then the chunks without gaps; all that is signed. */
+#define HP_PKG_MAGIC "\x89HPK\r\n\x1a\n" /* 8 bytes: this kind of signed statement and no other; breaks when a text transfer touches it */
+#define HP_PKG_VERSION 1u
+#define HP_PKG_HEADER_LEN 24u /* magic, u32 version, u32 rows, u64 length of the signed part */
+#define HP_PKG_ROW_LEN 40u    /* u32 id, u32 index, u32 flags, u32 zero, u64 offset, u64 stored length, u64 raw length */
+#define HP_SIGS_MAGIC "\x89HPS\r\n\x1a\n" /* opens the signature block */
+#define HP_SIGS_HEADER_LEN 16u /* magic, u32 records, u32 zero */
+#define HP_SIGS_RECORD_LEN 72u /* key id, signature */
+
+/* Rows ascend by (index, id). Ids are never reused. */
+enum hp_chunk_id {
+	HP_CHUNK_MANIFEST = 1, /* index 0, never compressed */
+	HP_CHUNK_IMAGE = 2,    /* index: which target */
+	HP_CHUNK_FIXUPS = 3,   /* likewise */
+};
+
+enum hp_chunk_flags {
+	HP_CHUNK_ZSTD = 1 << 0,     /* stored as one zstd frame */
+	HP_CHUNK_OPTIONAL = 1 << 1, /* a reader that does not know the id skips it */
+};
+
 #define HP_SIG_KEY_ID_LEN 8u
 #define HP_SIG_LEN 64u
 #define HP_PKG_ID_LEN 16u /* bytes; printed as 32 hex digits */
@@ -33,7 +54,8 @@ struct hp_pkg_parts {
 /* hp_pkg_split(file, ret, err): find signed part and records. Every byte of ${file} belongs to one of the two.
  * HP_E_FORMAT: not a package, wrong version, sizes that do not add up, duplicate key ids, trailing bytes. */
 HP_MUST_CHECK int hp_pkg_split(struct hp_view file, struct hp_pkg_parts *ret, struct hp_err *err);
-/* hp_pkg_join(signed_part, sigs, cnt, ret, err): the file for a signed part and its records (sorted by key id). */
+/* hp_pkg_join(signed_part, sigs, cnt, ret, err): append the file for a signed part and its records, which are sorted by key id here.
+ * HP_E_FORMAT: ${signed_part} is none, or two records of one key; HP_E_LIMIT: too many records. */
 HP_MUST_CHECK int hp_pkg_join(struct hp_view signed_part, const struct hp_sig_record *sigs, uint32_t cnt, struct hp_buf *ret,
                               struct hp_err *err);
 
@@ -50,12 +72,16 @@ struct hp_pkg {
 	struct hp_payload *payloads; /* man->targets_cnt of them */
 };
 
+/* hp_pkg_id(signed_part, ret): the ID of the package, HP_PKG_ID_LEN bytes. */
+void hp_pkg_id(struct hp_view signed_part, uint8_t *ret);
+
 /* hp_pkg_parse(signed_part, ret, err): everything checked: chunk table (order, bounds, no gaps, no overlaps, no duplicates,
  * unknown required chunks), manifest, decompressed images against their signed sizes, fixups (hp_fixups_check), function
  * payload addresses inside the image. ${ret} is released with hp_pkg_release() on success only. */
 HP_MUST_CHECK int hp_pkg_parse(struct hp_view signed_part, struct hp_pkg *ret, struct hp_err *err);
 void hp_pkg_release(struct hp_pkg *pkg);
-/* hp_pkg_build(man, payloads, ret_signed_part, err): the reverse; deterministic. payloads: man->targets_cnt. */
+/* hp_pkg_build(man, payloads, ret_signed_part, err): the reverse; deterministic. payloads: man->targets_cnt. What hp_pkg_parse() would
+ * refuse is refused here. An empty image is for a target without functions in a package that requires a restart. */
 HP_MUST_CHECK int hp_pkg_build(const struct hp_manifest *man, const struct hp_payload *payloads, struct hp_buf *ret_signed_part,
                                struct hp_err *err);
 
