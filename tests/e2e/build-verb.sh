@@ -4,7 +4,6 @@ set -eu
 . tests/lib/sh
 need patch
 need make
-hpbuild=$PWD/$B/hpbuild
 src=$W/src
 mkdir "$src"
 
