@@ -97,7 +97,7 @@ hp_arena_strndup(struct hp_arena *arena, const char *s, size_t len)
 {
 	char *p = len == SIZE_MAX ? NULL : hp_arena_alloc(arena, len + 1);
 
-	if (p != NULL)
+	if (p != NULL && len > 0)
 		memcpy(p, s, len);
 	return p;
 }

@@ -64,7 +64,8 @@ struct hp_err {
 /* hp_err_set(err, code, fmt, ...): record the first frame (dropping what was there) and return ${code}.
  * Untrusted text must have gone through hp_escape() (base/escape.h). errno is kept when code is HP_E_IO. */
 #define hp_err_set(err, code, ...) hp_err_set_at((err), (code), __FILE__, __LINE__, __VA_ARGS__)
-/* hp_err_add(err, fmt, ...): add context; returns err->code, so `return hp_err_add(...)` works. A full record drops it. */
+/* hp_err_add(err, fmt, ...): add context; returns err->code, so `return hp_err_add(...)` works. A full record drops it. Without a
+ * record the code is not known here (HP_E_INTERNAL): where ${err} may be NULL, return the code that the callee returned. */
 #define hp_err_add(err, ...) hp_err_add_at((err), __FILE__, __LINE__, __VA_ARGS__)
 
 int hp_err_set_at(struct hp_err *err, int code, const char *file, int line, const char *fmt, ...)

@@ -4,6 +4,23 @@
 #include <stdint.h>
 #include <string.h>
 
+/* No C1 control, and no character that reorders or hides text (Unicode: Bidi_Control, Default_Ignorable, noncharacters). */
+static bool
+is_calm(uint32_t cp)
+{
+	static const struct {
+		uint32_t first, last;
+	} bad[] = {
+		{ 0x80, 0x9f },     { 0xad, 0xad },     { 0x61c, 0x61c },   { 0x180e, 0x180e }, { 0x200b, 0x200f }, { 0x2028, 0x202e },
+		{ 0x2060, 0x206f }, { 0xfe00, 0xfe0f }, { 0xfeff, 0xfeff }, { 0xfff0, 0xfffb }, { 0xfffe, 0xffff }, { 0xe0000, 0xe0fff },
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (cp >= bad[i].first && cp <= bad[i].last)
+			return false;
+	return true;
+}
+
 /* Length of the well-formed, harmless UTF-8 sequence at ${p}, 0 if there is none (RFC 3629 table 3-7 bounds). */
 static size_t
 utf8_len(const uint8_t *p, size_t len)
@@ -28,11 +45,7 @@ utf8_len(const uint8_t *p, size_t len)
 	}
 	if ((n == 3 && cp < 0x800) || (n == 4 && (cp < 0x10000 || cp > 0x10ffff)) || (cp >= 0xd800 && cp <= 0xdfff))
 		return 0;
-	/* C1 controls, and the characters that reorder or hide text. */
-	if (cp < 0xa0 || (cp >= 0x200b && cp <= 0x200f) || (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2060 && cp <= 0x206f) ||
-	    cp == 0xfeff)
-		return 0;
-	return n;
+	return is_calm(cp) ? n : 0;
 }
 
 struct hp_escaped

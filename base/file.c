@@ -70,8 +70,10 @@ hp_file_read(const char *path, uint64_t max_len, struct hp_buf *ret, struct hp_e
 	r = hp_buf_reserve(&buf, (size_t)st.st_size + 1, err);
 	if (r == 0)
 		r = read_all(fd, max_len, &buf, err);
-	if (r < 0)
-		return hp_err_add(err, "reading '%s'", hp_esc(path));
+	if (r < 0) {
+		(void)hp_err_add(err, "reading '%s'", hp_esc(path));
+		return r;
+	}
 	*ret = buf;
 	buf = (struct hp_buf){ 0 };
 	return 0;
@@ -93,6 +95,7 @@ write_all(int fd, struct hp_view data)
 	return 0;
 }
 
+/* A folder that we may write to but not read cannot be synced, and some file systems do not sync folders: both are fine. */
 static int
 sync_folder_of(const char *path)
 {
@@ -108,7 +111,9 @@ sync_folder_of(const char *path)
 	else if (slash != NULL)
 		*slash = '\0';
 	fd = open(slash != NULL ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -1 : fsync(fd);
+	if (fd < 0)
+		return errno == EACCES ? 0 : -1;
+	return fsync(fd) < 0 && errno != EINVAL && errno != ENOTSUP ? -1 : 0;
 }
 
 int
@@ -116,9 +121,14 @@ hp_file_write(const char *path, struct hp_view data, unsigned mode, struct hp_er
 {
 	HP_AUTO(hp_mem) char *tmp = NULL;
 	HP_AUTO(hp_fd) int fd = -1;
+	struct stat st;
 	mode_t mask;
 	int r;
 
+	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+		return hp_err_set(err, HP_E_IO, "'%s' is not a regular file and will not be replaced by one", hp_esc(path));
+	}
 	if (asprintf(&tmp, "%s.XXXXXX.tmp", path) < 0) {
 		tmp = NULL;
 		return hp_err_set(err, HP_E_NOMEM, "no memory to write '%s'", hp_esc(path));

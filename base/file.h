@@ -16,7 +16,9 @@
 HP_MUST_CHECK int hp_file_read(const char *path, uint64_t max_len, struct hp_buf *ret, struct hp_err *err);
 
 /* hp_file_write(path, data, mode, err): write ${path}.XXXXXX.tmp beside the target, fsync, rename over it, fsync the folder.
- * Killed or out of space at any point, ${path} holds the old content or the new one. mode: permission bits before umask. */
+ * Killed or out of space at any point, ${path} holds the old content or the new one. mode: permission bits before umask.
+ * Only a regular file is replaced: `-o /dev/null` or `-o /dev/stdout` would cost root the device or the link. Reads the umask by
+ * setting it: not while another thread creates files. */
 HP_MUST_CHECK int hp_file_write(const char *path, struct hp_view data, unsigned mode, struct hp_err *err);
 
 enum hp_path_kind { HP_PATH_MISSING, HP_PATH_FILE, HP_PATH_DIR, HP_PATH_OTHER };

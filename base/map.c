@@ -76,6 +76,8 @@ hp_map_put(struct hp_map *map, const void *key, size_t len, uint64_t value, stru
 	struct hp_map_slot *s;
 	uint64_t hash;
 
+	if (key == NULL)
+		key = ""; /* of an empty view; NULL marks a free slot */
 	if (map->cnt * 4 >= map->cap * 3) {
 		int r = grow(map, err);
 
@@ -97,6 +99,8 @@ hp_map_get(const struct hp_map *map, const void *key, size_t len, uint64_t *ret)
 
 	if (map->cap == 0)
 		return false;
+	if (key == NULL)
+		key = "";
 	s = find_slot(map, key, len, hash_bytes(map->seed, key, len));
 	if (s->key == NULL)
 		return false;

@@ -20,7 +20,7 @@ struct hp_map {
 };
 
 void hp_map_release(struct hp_map *map);
-/* hp_map_put(map, key, len, value, err): insert or replace. 0, or HP_E_NOMEM. */
+/* hp_map_put(map, key, len, value, err): insert or replace. ${key} may be NULL when ${len} is 0. 0, or HP_E_NOMEM. */
 HP_MUST_CHECK int hp_map_put(struct hp_map *map, const void *key, size_t len, uint64_t value, struct hp_err *err);
 /* hp_map_get(map, key, len, ret): true and *ret when present. */
 bool hp_map_get(const struct hp_map *map, const void *key, size_t len, uint64_t *ret);

@@ -36,7 +36,7 @@ hp_view_sub(struct hp_view v, uint64_t off, uint64_t len, struct hp_view *ret)
 {
 	if (!hp_view_has(v, off, len))
 		return false;
-	*ret = hp_view_of(v.p + off, (size_t)len);
+	*ret = hp_view_of(off > 0 ? v.p + off : v.p, (size_t)len); /* v.p may be NULL when the view is empty */
 	return true;
 }
 
