@@ -95,6 +95,13 @@ check:
 	$(q)tests/lib/need check
 	$(q)$(MAKE) --no-print-directory check-run
 
+tests-bin: $(test_bin)
+.PHONY: tests-bin
+
+# The value of a variable, for scripts: make -s print-HP_CFLAGS.
+print-%:
+	@echo '$(subst ','\'',$($*))'
+
 check-run: all $(test_bin)
 	$(q)B=$B CC='$(CC)' tests/run $(T)
 
