@@ -116,8 +116,25 @@ sync_folder_of(const char *path)
 	return fsync(fd) < 0 && errno != EINVAL && errno != ENOTSUP ? -1 : 0;
 }
 
-int
-hp_file_write(const char *path, struct hp_view data, unsigned mode, struct hp_err *err)
+/* Give ${tmp} its final name. Without ${replace} an existing ${path} stays: EEXIST. Not every file system knows RENAME_NOREPLACE,
+ * and not every one knows hard links; one of the two will do. */
+static int
+move_to(const char *tmp, const char *path, bool replace)
+{
+	if (replace)
+		return rename(tmp, path);
+	if (renameat2(AT_FDCWD, tmp, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -1;
+	if (link(tmp, path) < 0)
+		return -1;
+	(void)unlink(tmp);
+	return 0;
+}
+
+static int
+write_file(const char *path, struct hp_view data, unsigned mode, bool replace, struct hp_err *err)
 {
 	HP_AUTO(hp_mem) char *tmp = NULL;
 	HP_AUTO(hp_fd) int fd = -1;
@@ -138,7 +155,8 @@ hp_file_write(const char *path, struct hp_view data, unsigned mode, struct hp_er
 		return hp_err_set(err, HP_E_IO, "cannot create a file beside '%s'", hp_esc(path));
 	mask = umask(0);
 	(void)umask(mask);
-	if (fchmod(fd, mode & ~mask) < 0 || write_all(fd, data) < 0 || fsync(fd) < 0 || rename(tmp, path) < 0) {
+	if (fchmod(fd, mode & ~mask) < 0 || write_all(fd, data) < 0 || fsync(fd) < 0 ||
+	    move_to(tmp, path, replace) < 0) {
 		r = hp_err_set(err, HP_E_IO, "cannot write '%s'", hp_esc(path));
 		(void)unlink(tmp);
 		return r;
@@ -146,6 +164,18 @@ hp_file_write(const char *path, struct hp_view data, unsigned mode, struct hp_er
 	if (sync_folder_of(path) < 0)
 		return hp_err_set(err, HP_E_IO, "cannot sync the folder of '%s'", hp_esc(path));
 	return 0;
+}
+
+int
+hp_file_write(const char *path, struct hp_view data, unsigned mode, struct hp_err *err)
+{
+	return write_file(path, data, mode, true, err);
+}
+
+int
+hp_file_create(const char *path, struct hp_view data, unsigned mode, struct hp_err *err)
+{
+	return write_file(path, data, mode, false, err);
 }
 
 enum hp_path_kind

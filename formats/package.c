@@ -245,7 +245,6 @@ load_chunk(struct hp_view part, const struct row *row, struct hp_arena *arena, s
 static int
 load_chunks(struct hp_view part, uint32_t rows_cnt, struct hp_pkg *pkg, struct hp_err *err)
 {
-	struct hp_view manifest = { 0 };
 	size_t found = 0;
 	int r = 0;
 
@@ -255,9 +254,9 @@ load_chunks(struct hp_view part, uint32_t rows_cnt, struct hp_pkg *pkg, struct h
 		if (!known_id(row.id))
 			continue;
 		if (row.id == HP_CHUNK_MANIFEST) {
-			r = load_chunk(part, &row, &pkg->arena, &manifest, err);
+			r = load_chunk(part, &row, &pkg->arena, &pkg->manifest, err);
 			if (r == 0)
-				r = hp_manifest_read(manifest, &pkg->arena, &pkg->man, err);
+				r = hp_manifest_read(pkg->manifest, &pkg->arena, &pkg->man, err);
 			if (r < 0)
 				return r;
 			pkg->payloads = hp_arena_array(&pkg->arena, pkg->man->targets_cnt, sizeof(*pkg->payloads));

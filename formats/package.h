@@ -68,6 +68,7 @@ struct hp_payload {
 struct hp_pkg {
 	struct hp_arena arena;     /* owns the rest */
 	uint8_t id[HP_PKG_ID_LEN]; /* first bytes of BLAKE2b-256 of the signed part */
+	struct hp_view manifest;   /* JSON as it was signed; points into the signed part */
 	struct hp_manifest *man;
 	struct hp_payload *payloads; /* man->targets_cnt of them */
 };

@@ -1,0 +1,124 @@
+/* hpbuild verify: signatures, container, expiry; with --baseline also whether the package fits that file. */
+#include "cli/cmd.h"
+
+#include "base/cleanup.h"
+#include "base/escape.h"
+#include "base/file.h"
+#include "cli/opts.h"
+#include "cli/out.h"
+#include "cli/trust.h"
+#include "formats/hash.h"
+#include "formats/limits.h"
+#include "formats/pkg_baseline.h"
+
+static struct hp_opt_list arg_trust, arg_baselines;
+static uint64_t arg_require = 1;
+static bool arg_ignore_unknown, arg_allow_expired, arg_json;
+
+static const struct hp_opt opts[] = {
+	HP_OPT_TRUST(arg_trust),
+	{ 0, "require", HP_OPT_U64, &arg_require, "N", "this many trusted keys must have signed (default: 1)" },
+	{ 0, "ignore-unknown", HP_OPT_FLAG, &arg_ignore_unknown, NULL, "skip signatures of unknown keys" },
+	{ 0, "baseline", HP_OPT_LIST, &arg_baselines, "FILE", "the package must fit this module; may be repeated" },
+	{ 0, "allow-expired", HP_OPT_FLAG, &arg_allow_expired, NULL, "accept a package that has expired" },
+	{ 0, "json", HP_OPT_FLAG, &arg_json, NULL, "print JSON" },
+	HP_OPT_COMMON,
+	HP_OPT_END,
+};
+static const struct hp_usage usage = { "verify", "[--trust PUBKEY|DIR]... [--require N] [--baseline FILE]... PKG",
+	                               "Check a package: signatures first, then everything in it, then expiry; with --baseline\n"
+	                               "also that it was made for this module.",
+	                               1, 1 };
+
+static int
+check_baseline(const char *path, const struct hp_manifest *man, bool *checked, struct hp_err *err)
+{
+	HP_AUTO(hp_buf) struct hp_buf file = { 0 };
+	HP_AUTO(hp_elf) struct hp_elf *elf = NULL;
+	size_t idx;
+	int r = hp_file_read(path, HP_ELF_LEN_MAX, &file, err);
+
+	if (r == 0)
+		r = hp_elf_open(hp_buf_view(&file), path, &elf, err);
+	if (r == 0)
+		r = hp_pkg_check_baseline(man, elf, &idx, err);
+	if (r == 0)
+		checked[idx] = true;
+	return r;
+}
+
+static void
+report_json(const struct hp_verified_pkg *v, const bool *checked)
+{
+	const struct hp_manifest *man = v->pkg.man;
+	json_t *signers = json_array(), *targets = json_array();
+	char id[2 * HP_PKG_ID_LEN + 1];
+
+	for (uint32_t i = 0; i < v->signers_cnt; i++) {
+		hp_key_id_text(v->signers[i], id);
+		(void)json_array_append_new(signers, json_string(id));
+	}
+	for (size_t i = 0; i < man->targets_cnt; i++)
+		(void)json_array_append_new(targets, json_pack("{s:s, s:b}", "name", man->targets[i].name, "baseline_checked", checked[i]));
+	hp_hex(v->pkg.id, HP_PKG_ID_LEN, id);
+	hp_out_json(json_pack("{s:s, s:b, s:s, s:s, s:I, s:I, s:b, s:o, s:o}", "schema", "hpbuild.verify/1", "verified", 1, "id", id,
+	                      "name", man->name, "serial", (json_int_t)man->serial, "expires", (json_int_t)man->expires,
+	                      "restart_required", man->restart_required, "signers", signers, "targets", targets));
+}
+
+static void
+report_text(const char *path, const struct hp_verified_pkg *v, const bool *checked)
+{
+	const struct hp_manifest *man = v->pkg.man;
+	char id[2 * HP_PKG_ID_LEN + 1];
+
+	hp_hex(v->pkg.id, HP_PKG_ID_LEN, id);
+	hp_out("'%s': verified\nid         %s\nname       %s\nserial     %llu\n", hp_esc(path), id, hp_esc(man->name),
+	       (unsigned long long)man->serial);
+	for (uint32_t i = 0; i < v->signers_cnt; i++) {
+		hp_key_id_text(v->signers[i], id);
+		hp_out("signed by  %s\n", id);
+	}
+	if (man->restart_required)
+		hp_out("note       this fix needs a restart; the package cannot be applied\n");
+	for (size_t i = 0; i < man->targets_cnt; i++)
+		hp_out("target     %s: %s\n", hp_esc(man->targets[i].name),
+		       checked[i] ? "baseline checked (build ID, CPU, functions)" : "baseline NOT checked (no --baseline)");
+}
+
+static int
+verify(const char *path, struct hp_err *err)
+{
+	const struct hp_verify_opts how = { .require = (uint32_t)arg_require,
+		                            .ignore_unknown = arg_ignore_unknown,
+		                            .allow_expired = arg_allow_expired };
+	HP_AUTO(hp_verified_pkg) struct hp_verified_pkg *v = NULL;
+	HP_AUTO(hp_trust) struct hp_trust trust = { 0 };
+	bool checked[HP_PKG_TARGETS_MAX] = { false };
+	int r = hp_cli_trust(&arg_trust, &trust, err);
+
+	if (r == 0)
+		r = hp_verify_file(path, &trust, &how, &v, err);
+	for (unsigned i = 0; i < arg_baselines.cnt && r == 0; i++)
+		r = check_baseline(arg_baselines.v[i], v->pkg.man, checked, err);
+	if (r < 0)
+		return r;
+	if (arg_json)
+		report_json(v, checked);
+	else
+		report_text(path, v, checked);
+	return 0;
+}
+
+int
+hp_cmd_verify(int argc, char **argv)
+{
+	struct hp_err err = { 0 };
+	int first, r = hp_opts_parse(opts, &usage, argc, argv, &first);
+
+	if (r >= 0)
+		return r;
+	if (arg_require < 1 || arg_require > HP_PKG_SIGS_MAX)
+		return hp_usage_error("verify", "--require wants a number from 1 to %u", HP_PKG_SIGS_MAX);
+	return verify(argv[first], &err) < 0 ? hp_out_fail(&err, arg_json) : HP_EXIT_OK;
+}
