@@ -1,0 +1,123 @@
+/* mkpkg [-n NAME] [-s SERIAL] [-e EXPIRES] [-r] [-b BASELINE [-f FUNC]...]... -o OUT: an unsigned package made by hand, for tests of
+ * everything behind the packager. Without -b its target is an invented program. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "formats/elf_file.h"
+#include "formats/hash.h"
+#include "formats/limits.h"
+#include "tests/lib/sample_pkg.h"
+
+#define MAX 8
+
+struct made {
+	struct sample sample;
+	struct hp_buf file[MAX];
+	struct hp_elf *elf[MAX];
+	struct hp_man_target targets[MAX];
+	struct hp_man_func funcs[MAX][MAX];
+	struct hp_payload payloads[MAX];
+	size_t cnt;
+};
+
+static void __attribute__((noreturn))
+die(const struct hp_err *err)
+{
+	char text[2048];
+
+	hp_err_format(err, text, sizeof(text));
+	(void)fprintf(stderr, "mkpkg: %s\n", text);
+	exit(1);
+}
+
+static void
+add_baseline(struct made *m, const char *path, struct hp_err *err)
+{
+	struct hp_man_target *t = &m->targets[m->cnt];
+	struct hp_view id;
+
+	if (m->cnt == MAX || hp_file_read(path, HP_ELF_LEN_MAX, &m->file[m->cnt], err) < 0 ||
+	    hp_elf_open(hp_buf_view(&m->file[m->cnt]), path, &m->elf[m->cnt], err) < 0)
+		die(err);
+	if (!hp_elf_build_id(m->elf[m->cnt], &id)) {
+		(void)hp_err_set(err, HP_E_BASELINE, "no build ID");
+		die(err);
+	}
+	*t = m->sample.targets[0];
+	t->name = "baseline";
+	t->kind = m->elf[m->cnt]->type == ET_EXEC ? HP_MAN_EXEC : HP_MAN_PIE;
+	memcpy(t->build_id, id.p, id.len);
+	t->build_id_len = (uint32_t)id.len;
+	t->funcs = m->funcs[m->cnt];
+	t->funcs_cnt = 0;
+	m->payloads[m->cnt++] = m->sample.payloads[0];
+}
+
+static void
+add_func(struct made *m, const char *name, struct hp_err *err)
+{
+	const struct hp_elf *elf = m->cnt > 0 ? m->elf[m->cnt - 1] : NULL;
+	struct hp_view bytes;
+
+	for (uint32_t i = 0; elf != NULL && i < elf->syms_cnt; i++) {
+		const struct hp_sym *sym = &elf->syms[i];
+		struct hp_man_func *f = &m->funcs[m->cnt - 1][m->targets[m->cnt - 1].funcs_cnt];
+
+		if (sym->type != STT_FUNC || strcmp(sym->name, name) != 0 || !hp_elf_bytes_at(elf, sym->value, sym->size, &bytes))
+			continue;
+		*f = (struct hp_man_func){ .name = sym->name, .address = sym->value, .size = sym->size, .entry = sym->value,
+			                   .payload = 0x1000 };
+		hp_hash_256(bytes, f->preimage);
+		m->targets[m->cnt - 1].funcs_cnt++;
+		return;
+	}
+	(void)hp_err_set(err, HP_E_BASELINE, "no function '%s'", name);
+	die(err);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct made m;
+	struct hp_err err = { 0 };
+	struct hp_buf part = { 0 }, out = { 0 };
+	const char *path = "out.hpk";
+	int c;
+
+	sample_init(&m.sample);
+	while ((c = getopt(argc, argv, "n:s:e:rb:f:o:")) != -1) {
+		if (c == 'n')
+			m.sample.man.name = optarg;
+		else if (c == 's')
+			m.sample.man.serial = strtoull(optarg, NULL, 10);
+		else if (c == 'e')
+			m.sample.man.expires = strtoull(optarg, NULL, 10);
+		else if (c == 'r')
+			m.sample.man.restart_required = true;
+		else if (c == 'b')
+			add_baseline(&m, optarg, &err);
+		else if (c == 'f')
+			add_func(&m, optarg, &err);
+		else if (c == 'o')
+			path = optarg;
+		else
+			return 2;
+	}
+	if (m.cnt > 0) {
+		m.sample.man.targets = m.targets;
+		m.sample.man.targets_cnt = m.cnt;
+	}
+	if (hp_pkg_build(&m.sample.man, m.cnt > 0 ? m.payloads : m.sample.payloads, &part, &err) < 0 ||
+	    hp_pkg_join(hp_buf_view(&part), NULL, 0, &out, &err) < 0 || hp_file_write(path, hp_buf_view(&out), 0644, &err) < 0)
+		die(&err);
+	for (size_t i = 0; i < m.cnt; i++) {
+		hp_elf_free(m.elf[i]);
+		hp_buf_release(&m.file[i]);
+	}
+	sample_release(&m.sample);
+	hp_buf_release(&part);
+	hp_buf_release(&out);
+	return 0;
+}
