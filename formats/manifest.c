@@ -181,8 +181,10 @@ check(const struct hp_manifest *man, struct hp_err *err)
 		return hp_err_set(err, HP_E_FORMAT, "no targets");
 	for (size_t i = 0; i < man->targets_cnt; i++) {
 		r = check_target(man, i, err);
-		if (r < 0)
-			return hp_err_add(err, "targets[%zu]", i);
+		if (r < 0) {
+			(void)hp_err_add(err, "targets[%zu]", i);
+			return r;
+		}
 		funcs_cnt += man->targets[i].funcs_cnt;
 	}
 	if (funcs_cnt == 0 && !man->restart_required)
@@ -297,8 +299,10 @@ read_list(struct reader *rd, const json_t *v, const struct field *f, void *dest)
 		const json_t *e = json_array_get(v, i);
 		int r = f->kind == F_STRS ? read_str(rd, e, false, item) : read_object(rd, e, f->sub, item);
 
-		if (r < 0)
-			return hp_err_add(rd->err, "element %zu", i);
+		if (r < 0) {
+			(void)hp_err_add(rd->err, "element %zu", i);
+			return r;
+		}
 	}
 	*(void **)(void *)((char *)dest + f->off) = items;
 	*(size_t *)(void *)((char *)dest + f->len_off) = cnt;
@@ -356,8 +360,10 @@ read_object(struct reader *rd, const json_t *obj, const struct table *table, voi
 		if (v == NULL)
 			return hp_err_set(rd->err, HP_E_FORMAT, "key '%s' is missing", f->key);
 		r = read_field(rd, v, f, dest);
-		if (r < 0)
-			return hp_err_add(rd->err, "'%s'", f->key);
+		if (r < 0) {
+			(void)hp_err_add(rd->err, "'%s'", f->key);
+			return r;
+		}
 	}
 	if (json_object_size(obj) != table->cnt)
 		return hp_err_set(rd->err, HP_E_FORMAT, "%zu unknown keys", json_object_size(obj) - table->cnt);

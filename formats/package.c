@@ -210,8 +210,10 @@ check_table(struct hp_view part, uint32_t *ret_cnt, struct hp_err *err)
 			r = check_row(&row, hp_le32_get(part.p + HP_PKG_HEADER_LEN + i * HP_PKG_ROW_LEN + 12), err);
 		if (r == 0 && known_id(row.id) && (row.raw_len > HP_PKG_RAW_LEN_MAX || (raw_sum += row.raw_len) > HP_PKG_RAW_LEN_MAX))
 			r = hp_err_set(err, HP_E_LIMIT, "more than %llu bytes unpacked", (unsigned long long)HP_PKG_RAW_LEN_MAX);
-		if (r < 0)
-			return hp_err_add(err, "row %u of the chunk table (id %u, index %u)", i, row.id, row.index);
+		if (r < 0) {
+			(void)hp_err_add(err, "row %u of the chunk table (id %u, index %u)", i, row.id, row.index);
+			return r;
+		}
 		end += row.stored_len;
 		prev = row;
 	}
@@ -270,8 +272,10 @@ load_chunks(struct hp_view part, uint32_t rows_cnt, struct hp_pkg *pkg, struct h
 		found++;
 		r = load_chunk(part, &row, &pkg->arena,
 		               row.id == HP_CHUNK_IMAGE ? &pkg->payloads[row.index].image : &pkg->payloads[row.index].fixups, err);
-		if (r < 0)
-			return hp_err_add(err, "chunk %u (id %u, index %u)", i, row.id, row.index);
+		if (r < 0) {
+			(void)hp_err_add(err, "chunk %u (id %u, index %u)", i, row.id, row.index);
+			return r;
+		}
 	}
 	/* No row can occur twice, so the number tells that all are there. */
 	if (pkg->man == NULL || found != 2 * pkg->man->targets_cnt)
@@ -329,8 +333,10 @@ parse(struct hp_view part, struct hp_pkg *pkg, struct hp_err *err)
 		return r;
 	for (uint32_t i = 0; i < pkg->man->targets_cnt; i++) {
 		r = check_target(pkg->man, i, &pkg->payloads[i], err);
-		if (r < 0)
-			return hp_err_add(err, "target %u ('%s')", i, hp_esc(pkg->man->targets[i].name));
+		if (r < 0) {
+			(void)hp_err_add(err, "target %u ('%s')", i, hp_esc(pkg->man->targets[i].name));
+			return r;
+		}
 	}
 	hp_pkg_id(part, pkg->id);
 	return 0;
@@ -455,8 +461,10 @@ hp_pkg_build(const struct hp_manifest *man, const struct hp_payload *payloads, s
 	/* The reader is the judge: what it would refuse is not handed out. */
 	if (r == 0)
 		r = hp_pkg_parse(hp_buf_view(&part), &check, err);
-	if (r < 0)
-		return hp_err_add(err, "packing '%s'", hp_esc(man->name));
+	if (r < 0) {
+		(void)hp_err_add(err, "packing '%s'", hp_esc(man->name));
+		return r;
+	}
 	hp_pkg_release(&check);
 	return hp_buf_add(ret_signed_part, part.p, part.len, err);
 }
