@@ -1,0 +1,57 @@
+/* What a CPU must supply to the applier. One CPU is compiled in: applier/arch/<cpu>.c.
+ *
+ * Functions that take a tid need that thread in a ptrace stop of ours.
+ */
+#ifndef HP_APPLIER_ARCH_H
+#define HP_APPLIER_ARCH_H
+
+#include <elf.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/view.h"
+
+#if defined(__x86_64__)
+#define HP_ARCH_NAME "x86_64"
+#define HP_ARCH_ELF_MACHINE EM_X86_64
+#define HP_ARCH_JUMP_LEN 5u       /* bytes of the redirection */
+#define HP_ARCH_RED_ZONE 128u     /* bytes below the stack pointer that belong to the running function; psABI 3.2.2 */
+#define HP_ARCH_VA_END 0x7ffffffff000u
+#define HP_ARCH_DWARF_REGS 17u
+#else
+#error "no applier for this CPU"
+#endif
+
+/* General registers as the kernel gives them (NT_PRSTATUS), and what they say. */
+struct hp_arch_regs {
+	uint64_t v[34];
+};
+
+/* hp_arch_regs_get(tid, ret): 0, or -1 (errno): no such stopped thread; EINVAL: not a thread of this word size. */
+HP_MUST_CHECK int hp_arch_regs_get(pid_t tid, struct hp_arch_regs *ret);
+HP_MUST_CHECK int hp_arch_regs_set(pid_t tid, const struct hp_arch_regs *regs);
+uint64_t hp_arch_pc(const struct hp_arch_regs *regs);
+uint64_t hp_arch_sp(const struct hp_arch_regs *regs);
+/* hp_arch_thread_ptr(regs): where thread-local storage hangs; in the thread's own stack mapping with the usual C libraries. */
+uint64_t hp_arch_thread_ptr(const struct hp_arch_regs *regs);
+/* hp_arch_dwarf_regs(regs, ret): HP_ARCH_DWARF_REGS values in DWARF numbering, for the unwinder. */
+void hp_arch_dwarf_regs(const struct hp_arch_regs *regs, uint64_t *ret);
+
+/* hp_arch_jump(from, to, ret): the redirection, HP_ARCH_JUMP_LEN bytes; false when ${to} is out of reach. */
+bool hp_arch_jump(uint64_t from, uint64_t to, uint8_t *ret);
+/* hp_arch_jump_reach(from, ret_lo, ret_hi): lowest and highest address that a jump at ${from} reaches. */
+void hp_arch_jump_reach(uint64_t from, int64_t *ret_lo, int64_t *ret_hi);
+
+/* hp_arch_find_syscall(code, ret_off): offset of an instruction in ${code} that enters the kernel. */
+bool hp_arch_find_syscall(struct hp_view code, uint64_t *ret_off);
+/* hp_arch_call_setup(base, syscall_va, nr, args, ret): registers that make system call ${nr} from ${syscall_va}, all others as
+ * in ${base}. An interrupted call of the thread is not restarted while they are in force. */
+void hp_arch_call_setup(const struct hp_arch_regs *base, uint64_t syscall_va, long nr, const uint64_t args[6],
+                        struct hp_arch_regs *ret);
+/* hp_arch_call_result(regs): what the call returned: a value or a negative errno. */
+int64_t hp_arch_call_result(const struct hp_arch_regs *regs);
+
+#endif

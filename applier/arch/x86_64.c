@@ -1,0 +1,119 @@
+#include "applier/arch.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+
+#include "base/le.h"
+
+/* Index of a member of struct user_regs_struct in hp_arch_regs.v. */
+#define REG(name) (offsetof(struct user_regs_struct, name) / 8)
+
+_Static_assert(sizeof(struct user_regs_struct) <= sizeof(struct hp_arch_regs), "registers fit");
+
+int
+hp_arch_regs_get(pid_t tid, struct hp_arch_regs *ret)
+{
+	struct iovec iov = { ret->v, sizeof(ret->v) };
+
+	if (ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &iov) < 0)
+		return -1;
+	if (iov.iov_len != sizeof(struct user_regs_struct)) {
+		errno = EINVAL; /* a compat task gives the i386 layout */
+		return -1;
+	}
+	return 0;
+}
+
+int
+hp_arch_regs_set(pid_t tid, const struct hp_arch_regs *regs)
+{
+	struct hp_arch_regs copy = *regs;
+	struct iovec iov = { copy.v, sizeof(struct user_regs_struct) };
+
+	return ptrace(PTRACE_SETREGSET, tid, NT_PRSTATUS, &iov) < 0 ? -1 : 0;
+}
+
+uint64_t
+hp_arch_pc(const struct hp_arch_regs *regs)
+{
+	return regs->v[REG(rip)];
+}
+
+uint64_t
+hp_arch_sp(const struct hp_arch_regs *regs)
+{
+	return regs->v[REG(rsp)];
+}
+
+uint64_t
+hp_arch_thread_ptr(const struct hp_arch_regs *regs)
+{
+	return regs->v[REG(fs_base)];
+}
+
+/* psABI figure 3.36: rax rdx rcx rbx rsi rdi rbp rsp r8..r15, return address. */
+void
+hp_arch_dwarf_regs(const struct hp_arch_regs *regs, uint64_t *ret)
+{
+	static const uint8_t order[HP_ARCH_DWARF_REGS] = {
+		REG(rax), REG(rdx), REG(rcx), REG(rbx), REG(rsi), REG(rdi), REG(rbp), REG(rsp), REG(r8),
+		REG(r9),  REG(r10), REG(r11), REG(r12), REG(r13), REG(r14), REG(r15), REG(rip),
+	};
+
+	for (unsigned i = 0; i < HP_ARCH_DWARF_REGS; i++)
+		ret[i] = regs->v[order[i]];
+}
+
+bool
+hp_arch_jump(uint64_t from, uint64_t to, uint8_t *ret)
+{
+	int64_t rel = (int64_t)(to - (from + HP_ARCH_JUMP_LEN));
+
+	if (rel < INT32_MIN || rel > INT32_MAX)
+		return false;
+	ret[0] = 0xe9; /* jmp rel32 */
+	hp_le32_put(ret + 1, (uint32_t)rel);
+	return true;
+}
+
+void
+hp_arch_jump_reach(uint64_t from, int64_t *ret_lo, int64_t *ret_hi)
+{
+	*ret_lo = (int64_t)from + HP_ARCH_JUMP_LEN + INT32_MIN;
+	*ret_hi = (int64_t)from + HP_ARCH_JUMP_LEN + INT32_MAX;
+}
+
+bool
+hp_arch_find_syscall(struct hp_view code, uint64_t *ret_off)
+{
+	static const uint8_t insn[] = { 0x0f, 0x05 }; /* syscall */
+	const uint8_t *hit = code.len > 0 ? memmem(code.p, code.len, insn, sizeof(insn)) : NULL;
+
+	if (hit == NULL)
+		return false;
+	*ret_off = (uint64_t)(hit - code.p);
+	return true;
+}
+
+void
+hp_arch_call_setup(const struct hp_arch_regs *base, uint64_t syscall_va, long nr, const uint64_t args[6],
+                   struct hp_arch_regs *ret)
+{
+	static const uint8_t order[6] = { REG(rdi), REG(rsi), REG(rdx), REG(r10), REG(r8), REG(r9) };
+
+	*ret = *base;
+	for (unsigned i = 0; i < 6; i++)
+		ret->v[order[i]] = args[i];
+	ret->v[REG(rax)] = (uint64_t)nr;
+	ret->v[REG(orig_rax)] = UINT64_MAX; /* not in a system call: the kernel does not try to restart one */
+	ret->v[REG(rip)] = syscall_va;
+}
+
+int64_t
+hp_arch_call_result(const struct hp_arch_regs *regs)
+{
+	return (int64_t)regs->v[REG(rax)];
+}

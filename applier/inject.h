@@ -1,0 +1,34 @@
+/* System calls in the target, made by one of its threads that is borrowed for a moment.
+ *
+ * hp_borrow_begin() picks and stops a thread, hp_borrow_end() gives it back with every register as it was; in between the
+ * thread makes the calls below and nothing else of the target's code runs in it. Signals wait meanwhile. All other threads run on.
+ */
+#ifndef HP_APPLIER_INJECT_H
+#define HP_APPLIER_INJECT_H
+
+#include "applier/proc.h"
+#include "applier/trace.h"
+
+struct hp_borrow {
+	const struct hp_proc *proc;
+	struct hp_stop stop;
+	struct hp_hold hold;
+	uint64_t syscall_va; /* of an instruction that enters the kernel */
+	uint64_t time_ns;    /* how long the thread was away, set by hp_borrow_end() */
+};
+
+/* hp_borrow_begin(proc, areas, ret, err): HP_E_BUSY: no thread could be stopped; HP_E_UNPATCHABLE: no system call instruction. */
+HP_MUST_CHECK int hp_borrow_begin(const struct hp_proc *proc, const struct hp_areas *areas, uint64_t deadline_ns,
+                                  struct hp_borrow *ret, struct hp_err *err);
+/* hp_borrow_end(b, err): also after a failed call. */
+HP_MUST_CHECK int hp_borrow_end(struct hp_borrow *b, struct hp_err *err);
+
+/* Calls. ret: what the kernel returned, a value or a negative errno; the function itself fails only when the thread is lost. */
+HP_MUST_CHECK int hp_remote_mmap(struct hp_borrow *b, uint64_t va, uint64_t len, int prot, int flags, int fd, int64_t *ret,
+                                 struct hp_err *err);
+HP_MUST_CHECK int hp_remote_munmap(struct hp_borrow *b, uint64_t va, uint64_t len, int64_t *ret, struct hp_err *err);
+HP_MUST_CHECK int hp_remote_mprotect(struct hp_borrow *b, uint64_t va, uint64_t len, int prot, int64_t *ret, struct hp_err *err);
+HP_MUST_CHECK int hp_remote_memfd(struct hp_borrow *b, uint64_t name_va, unsigned flags, int64_t *ret, struct hp_err *err);
+HP_MUST_CHECK int hp_remote_close(struct hp_borrow *b, int fd, int64_t *ret, struct hp_err *err);
+
+#endif

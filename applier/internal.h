@@ -1,0 +1,35 @@
+/* What the applier's own files share. */
+#ifndef HP_APPLIER_INTERNAL_H
+#define HP_APPLIER_INTERNAL_H
+
+#include "applier/applier.h"
+#include "applier/inject.h"
+#include "applier/plan.h"
+
+/* One apply or revert under way. */
+struct hp_job {
+	struct hp_plan plan;
+	const struct hp_live_opts *opts;
+	struct hp_live_report *report;
+	uint64_t deadline_ns;
+};
+
+static inline void
+hp_job_step(const struct hp_job *job, enum hp_step step)
+{
+	if (job->opts->on_step != NULL)
+		job->opts->on_step(job->opts->on_step_arg, step);
+}
+
+/* install.c: map payloads and record (one borrowed thread), fill them. On failure the process is as before. */
+HP_MUST_CHECK int hp_install(struct hp_job *job, struct hp_err *err);
+/* hp_install_refill(job, err): a payload that is mapped already gets the bytes it must have; variables are left as they are. */
+HP_MUST_CHECK int hp_install_refill(struct hp_job *job, struct hp_err *err);
+/* hp_install_undo(job, err): unmap what hp_install() mapped. */
+HP_MUST_CHECK int hp_install_undo(struct hp_job *job, struct hp_err *err);
+
+/* switch.c: stop all threads, check them, write all entries one way, resume. ${to_new} false: revert. On failure all entries are as
+ * before, or HP_E_UNDO. */
+HP_MUST_CHECK int hp_switch(struct hp_job *job, bool to_new, struct hp_err *err);
+
+#endif

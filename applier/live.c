@@ -1,0 +1,208 @@
+#include "applier/internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct hp_live {
+	struct hp_proc proc;
+	struct hp_arena arena; /* of the records that were handed out */
+	struct hp_recs recs;
+};
+
+int
+hp_live_open(pid_t pid, struct hp_live **ret, struct hp_err *err)
+{
+	struct hp_live *live = calloc(1, sizeof(*live));
+	int r;
+
+	if (live == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory");
+	r = hp_proc_open(pid, &live->proc, err);
+	if (r < 0) {
+		free(live);
+		return r;
+	}
+	*ret = live;
+	return 0;
+}
+
+void
+hp_live_close(struct hp_live *live)
+{
+	if (live == NULL)
+		return;
+	hp_proc_close(&live->proc);
+	hp_arena_release(&live->arena);
+	free(live);
+}
+
+const char *
+hp_live_comm(const struct hp_live *live)
+{
+	return live->proc.comm;
+}
+
+int
+hp_live_records(struct hp_live *live, const struct hp_recs **ret, struct hp_err *err)
+{
+	struct hp_areas areas;
+	int r;
+
+	hp_arena_release(&live->arena);
+	r = hp_proc_maps(&live->proc, &live->arena, &areas, err);
+	if (r == 0)
+		r = hp_recs_read(&live->proc, &areas, &live->arena, &live->recs, err);
+	if (r == 0)
+		*ret = &live->recs;
+	return r;
+}
+
+bool
+hp_live_record_holds(const struct hp_live *live, const struct hp_rec *rec)
+{
+	for (uint32_t i = 0; i < rec->entries_cnt; i++) {
+		const struct hp_rec_entry *e = &rec->entries[i];
+		uint8_t now[HP_ARCH_JUMP_LEN];
+
+		if (hp_proc_read(&live->proc, e->va, now, sizeof(now), NULL) < 0)
+			return false;
+		if (rec->state == HP_REC_APPLIED && memcmp(now, e->after, sizeof(now)) != 0)
+			return false;
+		if (rec->state == HP_REC_REVERTED && memcmp(now, e->after, sizeof(now)) == 0)
+			return false;
+	}
+	return true;
+}
+
+static int
+begin(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_live_opts *opts, struct hp_live_report *report,
+      struct hp_job *ret, struct hp_err *err)
+{
+	int r;
+
+	*report = (struct hp_live_report){ 0 };
+	*ret = (struct hp_job){ .opts = opts, .report = report, .deadline_ns = hp_now_ns() + opts->timeout_ns };
+	r = hp_proc_check(&live->proc, err);
+	if (r < 0)
+		return r;
+	r = hp_plan_make(&live->proc, pkg, &ret->plan, err);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < ret->plan.rec.targets_cnt; i++)
+		report->payload_len += ret->plan.rec.targets[i].payload_len;
+	report->funcs_cnt = ret->plan.rec.entries_cnt;
+	return 0;
+}
+
+/* Memory must bear out what the record says. */
+static int
+already(struct hp_live *live, struct hp_job *job, struct hp_err *err)
+{
+	const struct hp_rec *old = job->plan.old;
+	int r = hp_plan_adopt_old(&job->plan, err);
+
+	if (r < 0)
+		return r;
+	if (!hp_live_record_holds(live, old))
+		return hp_err_set(err, HP_E_BUSY, "process %d (%s): the record says %s, but not every entry is so: changed by someone else",
+		                  live->proc.pid, live->proc.comm, hp_rec_state_name(old->state));
+	job->report->already = true;
+	return 0;
+}
+
+/* A payload is there from before: reverted, or left by an hpbuild that was killed. */
+static int
+reapply(struct hp_job *job, struct hp_err *err)
+{
+	enum hp_rec_state was = job->plan.old->state;
+	bool interrupted = was == HP_REC_SWITCHING || was == HP_REC_REVERTING;
+	int r = hp_plan_adopt_old(&job->plan, err);
+
+	if (r < 0)
+		return r;
+	r = hp_install_refill(job, err);
+	if (r == 0)
+		hp_job_step(job, HP_STEP_FILLED);
+	if (r == 0 && !interrupted)
+		r = hp_rec_refresh(job->plan.proc, &job->plan.rec, err);
+	if (r == 0)
+		r = hp_switch(job, true, err);
+	job->report->reused = true;
+	job->report->completed = r == 0 && interrupted;
+	return r;
+}
+
+static int
+apply_new(struct hp_job *job, struct hp_err *err)
+{
+	struct hp_err undo_err = { 0 };
+	int r, undo;
+
+	r = hp_install(job, err);
+	if (r == 0)
+		r = hp_rec_refresh(job->plan.proc, &job->plan.rec, err);
+	if (r == 0)
+		r = hp_switch(job, true, err);
+	if (r == 0 || r == HP_E_UNDO)
+		return r;
+	undo = hp_install_undo(job, &undo_err);
+	if (undo < 0)
+		return hp_err_set(err, HP_E_UNDO, "a payload that is not in use stays mapped in process %d: %s", job->plan.proc->pid,
+		                  undo_err.frame[0].text);
+	return r;
+}
+
+int
+hp_live_apply(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_live_opts *opts,
+              struct hp_live_report *ret, struct hp_err *err)
+{
+	uint64_t began = hp_now_ns();
+	struct hp_job job;
+	int r;
+
+	r = begin(live, pkg, opts, ret, &job, err);
+	if (r < 0)
+		return r;
+	r = hp_plan_allow(&job.plan, opts->allow, opts->allow_cnt, err);
+	if (r == 0)
+		hp_job_step(&job, HP_STEP_PLANNED);
+	if (r == 0 && job.plan.old != NULL && job.plan.old->state == HP_REC_APPLIED)
+		r = already(live, &job, err);
+	else if (r == 0 && !opts->dry_run)
+		r = job.plan.old != NULL ? reapply(&job, err) : apply_new(&job, err);
+	hp_plan_release(&job.plan);
+	ret->total_ns = hp_now_ns() - began;
+	return r;
+}
+
+int
+hp_live_revert(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_live_opts *opts,
+               struct hp_live_report *ret, struct hp_err *err)
+{
+	uint64_t began = hp_now_ns();
+	enum hp_rec_state was;
+	struct hp_job job;
+	int r;
+
+	r = begin(live, pkg, opts, ret, &job, err);
+	if (r < 0)
+		return r;
+	if (job.plan.old == NULL) {
+		hp_plan_release(&job.plan);
+		return hp_err_set(err, HP_E_NOTHING, "the package is not applied to process %d (%s)", live->proc.pid, live->proc.comm);
+	}
+	was = job.plan.old->state;
+	hp_job_step(&job, HP_STEP_PLANNED);
+	if (was == HP_REC_REVERTED || was == HP_REC_PREPARED || was == HP_REC_BUILDING) {
+		ret->already = true;
+	} else {
+		r = hp_plan_adopt_old(&job.plan, err);
+		if (r == 0 && !opts->dry_run)
+			r = hp_switch(&job, false, err);
+		ret->completed = r == 0 && was != HP_REC_APPLIED;
+	}
+	hp_plan_release(&job.plan);
+	ret->total_ns = hp_now_ns() - began;
+	return r;
+}

@@ -1,0 +1,410 @@
+#include "applier/plan.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "applier/arch.h"
+#include "base/escape.h"
+
+/* Narrow a target's window by one fixup whose value depends on the load address, or on its distance to a fixed one. */
+static void
+narrow_by_fixup(struct hp_window *w, const struct hp_fixup *f, uint64_t value)
+{
+	switch (f->form) {
+	case HP_FORM_ABS64:
+		return;
+	case HP_FORM_PC32:
+		if (f->kind != HP_KIND_PAYLOAD)
+			hp_window_pc32(w, f->place, value);
+		return;
+	case HP_FORM_ABS32:
+		if (f->kind == HP_KIND_PAYLOAD)
+			hp_window_abs(w, (int64_t)value, 0, UINT32_MAX);
+		return;
+	case HP_FORM_ABS32S:
+		if (f->kind == HP_KIND_PAYLOAD)
+			hp_window_abs(w, (int64_t)value, 0, INT32_MAX);
+		return;
+	}
+}
+
+/* V without the load address of the payload: see formats/fixup.h. */
+static int
+fixup_value(const struct hp_plan *plan, const struct hp_fixup *f, uint64_t *ret, struct hp_err *err)
+{
+	const struct hp_module *mod = plan->targets[f->module].mod;
+	uint8_t slot[8];
+	int r;
+
+	switch (f->kind) {
+	case HP_KIND_PAYLOAD:
+		*ret = f->target + (uint64_t)f->addend;
+		return 0;
+	case HP_KIND_MODULE:
+		*ret = mod->bias + f->target + (uint64_t)f->addend;
+		return 0;
+	case HP_KIND_SLOT:
+		r = hp_proc_read(plan->proc, mod->bias + f->target, slot, sizeof(slot), err);
+		if (r < 0)
+			return hp_err_add(err, "fixup at 0x%" PRIx64 ": slot 0x%" PRIx64, f->place, f->target);
+		*ret = hp_le64_get(slot) + (uint64_t)f->addend;
+		return 0;
+	case HP_KIND_IMPORT:
+	case HP_KIND_TLS_MOD:
+	case HP_KIND_TLS_OFF:
+		break;
+	}
+	return hp_err_set(err, HP_E_UNPATCHABLE, "the payload needs a fixup of kind '%s', which this version does not apply",
+	                  hp_fixup_kind_name(f->kind));
+}
+
+static int
+check_func(const struct hp_man_func *f, struct hp_err *err)
+{
+	if (f->size < HP_ARCH_JUMP_LEN || f->entry < f->address || f->entry - f->address > f->size - HP_ARCH_JUMP_LEN)
+		return hp_err_set(err, HP_E_UNPATCHABLE, "function '%s' of %" PRIu64 " bytes is too short for the redirection",
+		                  hp_esc(f->name), f->size);
+	return 0;
+}
+
+/* Module, image, pre-images. Needs all targets' modules for the next step, so fixups come later. */
+static int
+find_target(struct hp_plan *plan, size_t idx, struct hp_err *err)
+{
+	struct hp_plan_target *t = &plan->targets[idx];
+	const struct hp_man_target *man = &plan->pkg->pkg.man->targets[idx];
+	int r;
+
+	t->man = man;
+	if (strcmp(man->cpu, HP_ARCH_NAME) != 0)
+		return hp_err_set(err, HP_E_UNPATCHABLE, "the package is for CPU '%s', this program patches " HP_ARCH_NAME,
+		                  hp_esc(man->cpu));
+	r = hp_modules_find(&plan->mods, man->build_id, man->build_id_len, &t->mod, err);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return hp_err_set(err, HP_E_BASELINE, "process %d (%s) does not run the build of '%s' that the package is for",
+		                  plan->proc->pid, plan->proc->comm, hp_esc(man->name));
+	if (t->mod->machine != HP_ARCH_ELF_MACHINE)
+		return hp_err_set(err, HP_E_UNPATCHABLE, "module '%s' is for another CPU", hp_esc(man->name));
+	r = hp_image_read(plan->pkg->pkg.payloads[idx].image, &t->image, err);
+	if (r < 0)
+		return r;
+	t->fixups = plan->pkg->pkg.payloads[idx].fixups;
+	t->fixups_cnt = (uint32_t)(t->fixups.len / HP_FIXUP_LEN);
+	for (size_t i = 0; i < man->funcs_cnt; i++) {
+		r = check_func(&man->funcs[i], err);
+		if (r == 0)
+			r = hp_preimage_check(plan, t, &man->funcs[i], err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int
+find_window(struct hp_plan *plan, struct hp_plan_target *t, struct hp_err *err)
+{
+	t->window = hp_window_all();
+	for (uint32_t i = 0; i < t->fixups_cnt; i++) {
+		struct hp_fixup f = hp_fixup_get(t->fixups, i);
+		uint64_t value;
+		int r = fixup_value(plan, &f, &value, err);
+
+		if (r < 0)
+			return r;
+		narrow_by_fixup(&t->window, &f, value);
+	}
+	for (size_t i = 0; i < t->man->funcs_cnt; i++) {
+		int64_t lo, hi;
+
+		hp_arch_jump_reach(t->mod->bias + t->man->funcs[i].entry, &lo, &hi);
+		hp_window_abs(&t->window, (int64_t)t->man->funcs[i].payload, lo, hi);
+	}
+	return 0;
+}
+
+static int
+compare_entry(const void *a, const void *b)
+{
+	const struct hp_rec_entry *x = a, *y = b;
+
+	return x->va < y->va ? -1 : x->va > y->va;
+}
+
+static const struct hp_man_func *
+func_of(const struct hp_plan *plan, const struct hp_rec_entry *e)
+{
+	return &plan->targets[e->target].man->funcs[e->func];
+}
+
+static int
+list_entries(struct hp_plan *plan, struct hp_err *err)
+{
+	const struct hp_manifest *man = plan->pkg->pkg.man;
+	struct hp_rec *rec = &plan->rec;
+	size_t cnt = 0, n = 0;
+
+	for (size_t t = 0; t < man->targets_cnt; t++)
+		cnt += man->targets[t].funcs_cnt;
+	rec->entries = hp_arena_array(&plan->arena, cnt, sizeof(*rec->entries));
+	plan->ranges = hp_arena_array(&plan->arena, cnt, sizeof(*plan->ranges));
+	rec->targets = hp_arena_array(&plan->arena, man->targets_cnt, sizeof(*rec->targets));
+	if (rec->entries == NULL || plan->ranges == NULL || rec->targets == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory for %zu functions", cnt);
+	rec->entries_cnt = (uint32_t)cnt;
+	rec->targets_cnt = (uint32_t)man->targets_cnt;
+	for (uint32_t t = 0; t < man->targets_cnt; t++) {
+		rec->targets[t].bias = plan->targets[t].mod->bias;
+		rec->targets[t].payload_len = plan->targets[t].image.mem_len;
+		for (uint32_t f = 0; f < man->targets[t].funcs_cnt; f++)
+			rec->entries[n++] = (struct hp_rec_entry){
+				.va = plan->targets[t].mod->bias + man->targets[t].funcs[f].entry, .target = t, .func = f,
+			};
+	}
+	if (n > 1)
+		qsort(rec->entries, n, sizeof(*rec->entries), compare_entry);
+	for (size_t i = 0; i < n; i++) {
+		const struct hp_man_func *f = func_of(plan, &rec->entries[i]);
+		uint64_t bias = rec->targets[rec->entries[i].target].bias;
+		int r;
+
+		plan->ranges[i] = (struct hp_plan_range){ bias + f->address, bias + f->address + f->size, bias + f->entry, f->name, false };
+		if (i > 0 && plan->ranges[i - 1].hi > plan->ranges[i].lo)
+			return hp_err_set(err, HP_E_FORMAT, "functions '%s' and '%s' overlap", hp_esc(plan->ranges[i - 1].name), hp_esc(f->name));
+		r = hp_proc_read(plan->proc, rec->entries[i].va, rec->entries[i].before, HP_ARCH_JUMP_LEN, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* An unfinished switch of another package leaves entries of which nobody knows what they are next: finish that first. */
+static int
+look_at_records(struct hp_plan *plan, struct hp_err *err)
+{
+	struct hp_rec *rec = &plan->rec;
+
+	memcpy(rec->id, plan->pkg->pkg.id, HP_PKG_ID_LEN);
+	rec->package = hp_buf_view(&plan->pkg->file);
+	rec->time = (uint64_t)time(NULL);
+	rec->order = 1;
+	for (size_t i = 0; i < plan->recs.cnt; i++) {
+		struct hp_rec *other = &plan->recs.v[i];
+		char name[HP_REC_NAME_LEN];
+
+		if (other->order >= rec->order && other->order < UINT64_MAX)
+			rec->order = other->order + 1;
+		if (memcmp(other->id, rec->id, HP_PKG_ID_LEN) == 0) {
+			plan->old = other;
+			continue;
+		}
+		hp_rec_name(other->id, name);
+		if (other->state == HP_REC_SWITCHING || other->state == HP_REC_REVERTING)
+			return hp_err_set(err, HP_E_BUSY, "process %d (%s): the switch of package %s was interrupted; apply or revert that one first",
+			                  plan->proc->pid, plan->proc->comm, name + 8);
+	}
+	return 0;
+}
+
+static int
+make(struct hp_plan *plan, struct hp_err *err)
+{
+	size_t cnt = plan->pkg->pkg.man->targets_cnt;
+	int r;
+
+	r = hp_proc_maps(plan->proc, &plan->arena, &plan->areas, err);
+	if (r == 0)
+		r = hp_modules_read(plan->proc, &plan->areas, &plan->arena, &plan->mods, err);
+	if (r == 0)
+		r = hp_recs_read(plan->proc, &plan->areas, &plan->arena, &plan->recs, err);
+	if (r == 0)
+		r = look_at_records(plan, err);
+	if (r < 0)
+		return r;
+	plan->targets = hp_arena_array(&plan->arena, cnt, sizeof(*plan->targets));
+	if (plan->targets == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory for %zu targets", cnt);
+	for (size_t i = 0; i < cnt && r == 0; i++)
+		r = find_target(plan, i, err);
+	for (size_t i = 0; i < cnt && r == 0; i++)
+		r = find_window(plan, &plan->targets[i], err);
+	return r == 0 ? list_entries(plan, err) : r;
+}
+
+int
+hp_plan_make(const struct hp_proc *proc, const struct hp_verified_pkg *pkg, struct hp_plan *ret, struct hp_err *err)
+{
+	int r;
+
+	*ret = (struct hp_plan){ .proc = proc, .pkg = pkg };
+	r = make(ret, err);
+	if (r < 0)
+		hp_plan_release(ret);
+	return r;
+}
+
+void
+hp_plan_release(struct hp_plan *plan)
+{
+	for (uint32_t i = 0; plan->targets != NULL && i < plan->rec.targets_cnt; i++)
+		free(plan->targets[i].mem);
+	hp_arena_release(&plan->arena);
+	*plan = (struct hp_plan){ 0 };
+}
+
+int
+hp_plan_allow(struct hp_plan *plan, const char *const *names, size_t cnt, struct hp_err *err)
+{
+	for (size_t n = 0; n < cnt; n++) {
+		bool found = false;
+
+		for (uint32_t i = 0; i < plan->rec.entries_cnt; i++)
+			if (strcmp(plan->ranges[i].name, names[n]) == 0)
+				plan->ranges[i].may_be_active = found = true;
+		if (!found)
+			return hp_err_set(err, HP_E_USAGE, "the package does not replace a function '%s'", hp_esc(names[n]));
+	}
+	return 0;
+}
+
+int
+hp_plan_reread_areas(struct hp_plan *plan, struct hp_err *err)
+{
+	return hp_proc_maps(plan->proc, &plan->arena, &plan->areas, err);
+}
+
+const struct hp_plan_range *
+hp_plan_range_at(const struct hp_plan *plan, uint64_t va)
+{
+	size_t lo = 0, hi = plan->rec.entries_cnt;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (plan->ranges[mid].hi <= va)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < plan->rec.entries_cnt && plan->ranges[lo].lo <= va ? &plan->ranges[lo] : NULL;
+}
+
+static int
+bind_target(struct hp_plan *plan, uint32_t idx, struct hp_err *err)
+{
+	struct hp_plan_target *t = &plan->targets[idx];
+	uint64_t base = plan->rec.targets[idx].payload_va;
+
+	free(t->mem);
+	t->mem = calloc(1, (size_t)t->image.mem_len);
+	if (t->mem == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory for a payload of %" PRIu64 " bytes", t->image.mem_len);
+	for (uint32_t i = 0; i < t->image.segs_cnt; i++)
+		memcpy(t->mem + t->image.segs[i].va, t->image.file.p + t->image.segs[i].va, (size_t)t->image.segs[i].file_len);
+	for (uint32_t i = 0; i < t->fixups_cnt; i++) {
+		struct hp_fixup f = hp_fixup_get(t->fixups, i);
+		uint64_t value;
+		int r = fixup_value(plan, &f, &value, err);
+
+		if (r < 0)
+			return r;
+		if (f.kind == HP_KIND_PAYLOAD)
+			value += base;
+		if (f.place > t->image.mem_len || hp_fixup_len(f.form) > t->image.mem_len - f.place)
+			return hp_err_set(err, HP_E_FORMAT, "fixup at 0x%" PRIx64 " is outside the payload", f.place);
+		r = hp_fixup_encode(&f, value, base + f.place, t->mem + f.place, err);
+		if (r < 0) {
+			struct hp_err cause = err != NULL ? *err : (struct hp_err){ 0 };
+
+			return hp_err_set(err, HP_E_UNPATCHABLE, "%s", cause.frame[0].text);
+		}
+	}
+	return 0;
+}
+
+int
+hp_plan_bind(struct hp_plan *plan, struct hp_err *err)
+{
+	for (uint32_t i = 0; i < plan->rec.targets_cnt; i++) {
+		int r = bind_target(plan, i, err);
+
+		if (r < 0)
+			return r;
+	}
+	for (uint32_t i = 0; i < plan->rec.entries_cnt; i++) {
+		struct hp_rec_entry *e = &plan->rec.entries[i];
+		uint64_t to = plan->rec.targets[e->target].payload_va + func_of(plan, e)->payload;
+
+		if (!hp_arch_jump(e->va, to, e->after))
+			return hp_err_set(err, HP_E_UNPATCHABLE, "function '%s': its new body is out of reach", hp_esc(plan->ranges[i].name));
+	}
+	return 0;
+}
+
+/* The payload that a record speaks of: private anonymous memory with the protections of the image. */
+static bool
+is_payload(const struct hp_plan *plan, const struct hp_image *img, uint64_t base)
+{
+	if (base % HP_IMAGE_PAGE != 0 || base > HP_ARCH_VA_END - img->mem_len)
+		return false;
+	for (uint32_t i = 0; i < img->segs_cnt; i++) {
+		uint64_t va = base + img->segs[i].va, end = va + img->segs[i].mem_len;
+
+		while (va < end) {
+			const struct hp_area *a = hp_area_at(&plan->areas, va);
+
+			if (a == NULL || a->inode != 0 || a->shared || a->prot != img->segs[i].prot)
+				return false;
+			va = a->end;
+		}
+	}
+	return true;
+}
+
+static int
+misfit(const struct hp_plan *plan, struct hp_err *err)
+{
+	return hp_err_set(err, HP_E_BUSY, "process %d (%s): its record of this package does not fit the package: changed by someone else",
+	                  plan->proc->pid, plan->proc->comm);
+}
+
+int
+hp_plan_adopt_old(struct hp_plan *plan, struct hp_err *err)
+{
+	const struct hp_rec *old = plan->old;
+	struct hp_rec *rec = &plan->rec;
+	bool journal = old->state == HP_REC_SWITCHING || old->state == HP_REC_REVERTING || old->state == HP_REC_APPLIED;
+	int r;
+
+	if (old->targets_cnt != rec->targets_cnt || old->entries_cnt != rec->entries_cnt)
+		return misfit(plan, err);
+	for (uint32_t i = 0; i < rec->targets_cnt; i++) {
+		if (old->targets[i].bias != rec->targets[i].bias || old->targets[i].payload_len != rec->targets[i].payload_len ||
+		    !is_payload(plan, &plan->targets[i].image, old->targets[i].payload_va))
+			return misfit(plan, err);
+		rec->targets[i].payload_va = old->targets[i].payload_va;
+	}
+	r = hp_plan_bind(plan, err);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < rec->entries_cnt; i++) {
+		const struct hp_rec_entry *o = &old->entries[i];
+		struct hp_rec_entry *e = &rec->entries[i];
+
+		if (o->va != e->va || o->target != e->target || o->func != e->func)
+			return misfit(plan, err);
+		if (!journal)
+			continue;
+		if (memcmp(o->after, e->after, HP_REC_CODE_LEN) != 0)
+			return misfit(plan, err);
+		memcpy(e->before, o->before, HP_REC_CODE_LEN);
+	}
+	rec->va = old->va;
+	rec->len = old->len;
+	rec->state = old->state;
+	return 0;
+}

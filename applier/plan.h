@@ -1,0 +1,70 @@
+/* The plan: everything that is found out and computed before the target is touched.
+ *
+ * A plan owns its arena; areas, modules, records and entries live in it. It keeps pointers into the verified package and to the
+ * process, both of which must outlive it.
+ */
+#ifndef HP_APPLIER_PLAN_H
+#define HP_APPLIER_PLAN_H
+
+#include "applier/module.h"
+#include "applier/place.h"
+#include "applier/proc.h"
+#include "applier/record.h"
+#include "formats/image.h"
+#include "formats/verified.h"
+
+struct hp_plan_target {
+	const struct hp_man_target *man;
+	const struct hp_module *mod;
+	struct hp_image image;
+	struct hp_view fixups;
+	uint32_t fixups_cnt;
+	struct hp_window window; /* where the payload may go */
+	uint8_t *mem;            /* image.mem_len bytes: what the payload must look like in memory; set by hp_plan_bind() */
+};
+
+/* A replaced function as the stack check sees it. */
+struct hp_plan_range {
+	uint64_t lo, hi;  /* run-time range of the old body */
+	uint64_t entry;   /* the redirection covers [entry, entry + HP_ARCH_JUMP_LEN) */
+	const char *name; /* untrusted */
+	bool may_be_active; /* only the overwritten bytes matter */
+};
+
+struct hp_plan {
+	struct hp_arena arena;
+	const struct hp_proc *proc;
+	const struct hp_verified_pkg *pkg;
+	struct hp_areas areas;
+	struct hp_modules mods;
+	struct hp_recs recs;
+	struct hp_plan_target *targets; /* as many as the manifest has */
+	struct hp_rec rec;              /* what will be recorded; entries as they will be written */
+	struct hp_plan_range *ranges;   /* rec.entries_cnt, ascending, same order as rec.entries */
+	struct hp_rec *old;             /* record of this package that the process has already, NULL = none */
+};
+
+/* hp_plan_make(proc, pkg, ret, err): read maps, modules and records; find every target; check pre-images. Released with
+ * hp_plan_release() on success only.
+ * HP_E_BASELINE: module or pre-image is another; HP_E_UNPATCHABLE; HP_E_BUSY: foreign bytes in a function, process gone. */
+HP_MUST_CHECK int hp_plan_make(const struct hp_proc *proc, const struct hp_verified_pkg *pkg, struct hp_plan *ret,
+                               struct hp_err *err);
+void hp_plan_release(struct hp_plan *plan);
+
+/* hp_plan_allow(plan, names, cnt, err): functions that may be active. HP_E_USAGE: no such function. */
+HP_MUST_CHECK int hp_plan_allow(struct hp_plan *plan, const char *const *names, size_t cnt, struct hp_err *err);
+/* hp_plan_reread_areas(plan, err): maps anew, after a race. Module pointers stay good. */
+HP_MUST_CHECK int hp_plan_reread_areas(struct hp_plan *plan, struct hp_err *err);
+/* hp_plan_bind(plan, err): with rec.targets[].payload_va set, compute fixups and redirections. HP_E_UNPATCHABLE: overflow. */
+HP_MUST_CHECK int hp_plan_bind(struct hp_plan *plan, struct hp_err *err);
+/* hp_plan_adopt_old(plan, err): take addresses and saved bytes from plan->old after comparing it with the manifest and with the mappings of
+ * the process. HP_E_BUSY: it does not fit. */
+HP_MUST_CHECK int hp_plan_adopt_old(struct hp_plan *plan, struct hp_err *err);
+/* hp_plan_range_at(plan, va): the range that holds ${va}, NULL. O(log n). */
+const struct hp_plan_range *hp_plan_range_at(const struct hp_plan *plan, uint64_t va);
+
+/* preimage.c: hp_preimage_check(plan, target, func, err): memory of a function, own redirections taken off, against its digest. */
+HP_MUST_CHECK int hp_preimage_check(const struct hp_plan *plan, const struct hp_plan_target *target, const struct hp_man_func *func,
+                                    struct hp_err *err);
+
+#endif

@@ -1,0 +1,307 @@
+/* The switch: from the first thread that is stopped to the last that runs again. */
+#include "applier/internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "applier/check.h"
+#include "base/escape.h"
+#include "formats/hash.h"
+
+#define SPARE_TASKS 64u
+#define BACKOFF_FIRST_NS 500000u
+#define BACKOFF_LAST_NS 50000000u
+#define MOVED_PATIENCE 2u /* after that many times, maps are read while the threads are held */
+
+/* What one run of hp_switch() holds. */
+struct sw {
+	struct hp_job *job;
+	bool to_new;
+	struct hp_stop stop;
+	struct hp_check check;
+	struct hp_unwind *unwind; /* made when the scan was unsure for the first time */
+	uint8_t *now;             /* HP_ARCH_JUMP_LEN bytes of every entry, as found in the stop */
+	unsigned moved;
+	uint64_t backoff_ns;
+};
+
+static const uint8_t *
+wanted(const struct sw *sw, const struct hp_rec_entry *e)
+{
+	return sw->to_new ? e->after : e->before;
+}
+
+static int
+foreign(const struct sw *sw, uint32_t idx, const uint8_t *bytes, struct hp_err *err)
+{
+	const struct hp_plan *plan = &sw->job->plan;
+	char got[2 * HP_ARCH_JUMP_LEN + 1], name[HP_REC_NAME_LEN];
+
+	for (size_t i = plan->recs.cnt; i-- > 0;) {
+		const struct hp_rec *other = &plan->recs.v[i];
+
+		for (uint32_t k = 0; k < other->entries_cnt && other != plan->old; k++)
+			if (other->entries[k].va == plan->rec.entries[idx].va &&
+			    memcmp(other->entries[k].after, bytes, HP_ARCH_JUMP_LEN) == 0) {
+				hp_rec_name(other->id, name);
+				return hp_err_set(err, HP_E_BUSY, "function '%s': package %s was applied on top; revert that one first",
+				                  hp_esc(plan->ranges[idx].name), name + 8);
+			}
+	}
+	hp_hex(bytes, HP_ARCH_JUMP_LEN, got);
+	return hp_err_set(err, HP_E_BUSY, "function '%s' was changed in memory by someone else: its entry at 0x%" PRIx64 " holds %s",
+	                  hp_esc(plan->ranges[idx].name), plan->rec.entries[idx].va, got);
+}
+
+/* Every entry must be one of ours or untouched, before any is written. */
+static int
+read_entries(struct sw *sw, struct hp_err *err)
+{
+	const struct hp_rec *rec = &sw->job->plan.rec;
+
+	for (uint32_t i = 0; i < rec->entries_cnt; i++) {
+		const struct hp_rec_entry *e = &rec->entries[i];
+		uint8_t *now = sw->now + (size_t)i * HP_ARCH_JUMP_LEN;
+		int r = hp_proc_read(sw->job->plan.proc, e->va, now, HP_ARCH_JUMP_LEN, err);
+
+		if (r < 0)
+			return r;
+		if (memcmp(now, e->before, HP_ARCH_JUMP_LEN) != 0 && memcmp(now, e->after, HP_ARCH_JUMP_LEN) != 0)
+			return foreign(sw, i, now, err);
+	}
+	return 0;
+}
+
+/* Put entries [0, cnt) back to what was found. */
+static int
+undo_entries(struct sw *sw, uint32_t cnt, enum hp_rec_state state_before, struct hp_err *err)
+{
+	struct hp_rec *rec = &sw->job->plan.rec;
+	int failed = 0;
+
+	while (cnt-- > 0)
+		if (hp_proc_write(sw->job->plan.proc, rec->entries[cnt].va, sw->now + (size_t)cnt * HP_ARCH_JUMP_LEN, HP_ARCH_JUMP_LEN,
+		                  NULL) < 0)
+			failed = 1;
+	if (failed == 0 && hp_rec_set_state(sw->job->plan.proc, rec, state_before, NULL) < 0)
+		failed = 1;
+	if (failed != 0 && hp_proc_exists(sw->job->plan.proc))
+		return hp_err_set(err, HP_E_UNDO, "process %d (%s): entries could not be written back; the record says which",
+		                  sw->job->plan.proc->pid, sw->job->plan.proc->comm);
+	return HP_E_BUSY;
+}
+
+/* All threads are stopped and checked. */
+static int
+write_entries(struct sw *sw, struct hp_err *err)
+{
+	struct hp_job *job = sw->job;
+	struct hp_rec *rec = &job->plan.rec;
+	enum hp_rec_state state_before = rec->state;
+	int r;
+
+	r = read_entries(sw, err);
+	if (r == 0)
+		r = hp_rec_set_state(job->plan.proc, rec, sw->to_new ? HP_REC_SWITCHING : HP_REC_REVERTING, err);
+	if (r < 0)
+		return r;
+	hp_job_step(job, HP_STEP_JOURNALED);
+	for (uint32_t i = 0; i < rec->entries_cnt; i++) {
+		const struct hp_rec_entry *e = &rec->entries[i];
+
+		r = hp_proc_write(job->plan.proc, e->va, wanted(sw, e), HP_ARCH_JUMP_LEN, err);
+		if (r < 0) {
+			int undone = undo_entries(sw, i, state_before, err);
+
+			return undone == HP_E_UNDO ? undone : r;
+		}
+		if (i == 0)
+			hp_job_step(job, HP_STEP_HALF);
+	}
+	hp_job_step(job, HP_STEP_WRITTEN);
+	r = hp_rec_set_state(job->plan.proc, rec, sw->to_new ? HP_REC_APPLIED : HP_REC_REVERTED, err);
+	if (r < 0) {
+		int undone = undo_entries(sw, rec->entries_cnt, state_before, err);
+
+		return undone == HP_E_UNDO ? undone : r;
+	}
+	return 0;
+}
+
+/* Write one byte of every page of entries with the value it has: the kernel makes the private copy now and not in the stop. */
+static int
+touch_pages(const struct hp_plan *plan, struct hp_err *err)
+{
+	uint64_t last = UINT64_MAX;
+
+	for (uint32_t i = 0; i < plan->rec.entries_cnt; i++) {
+		for (uint64_t va = plan->rec.entries[i].va; va < plan->rec.entries[i].va + HP_ARCH_JUMP_LEN; va += HP_ARCH_JUMP_LEN - 1) {
+			uint8_t byte;
+			int r = 0;
+
+			if (va / 4096 != last) {
+				r = hp_proc_read(plan->proc, va, &byte, 1, err);
+				if (r == 0)
+					r = hp_proc_write(plan->proc, va, &byte, 1, err);
+			}
+			if (r < 0)
+				return r;
+			last = va / 4096;
+		}
+	}
+	return 0;
+}
+
+/* The reason of the last failed attempt, in words. */
+static void
+explain(struct sw *sw, enum hp_check_verdict verdict, struct hp_err *err)
+{
+	const struct hp_check *c = &sw->check;
+	char stack[200];
+
+	hp_unwind_describe(sw->unwind, &c->frames, stack, sizeof(stack));
+	if (verdict == HP_CHECK_MOVED)
+		(void)hp_err_set(err, HP_E_BUSY, "thread %d: its stack cannot be read", c->tid);
+	else if (c->range == NULL)
+		(void)hp_err_set(err, HP_E_BUSY, "thread %d is not on its own stack, which cannot be unwound: %s", c->tid, stack);
+	else if (c->certain)
+		(void)hp_err_set(err, HP_E_BUSY, "thread %d is inside function '%s'%s%s", c->tid, hp_esc(c->range->name),
+		                 stack[0] != '\0' ? ": " : "", stack);
+	else
+		(void)hp_err_set(err, HP_E_BUSY, "thread %d may be inside function '%s': its stack cannot be unwound completely: %s",
+		                 c->tid, hp_esc(c->range->name), stack);
+}
+
+/* Room for all tasks that there are now, and some more. */
+static int
+make_room(struct sw *sw, struct hp_err *err)
+{
+	size_t cnt = sw->stop.seen_cnt, want;
+	pid_t tid;
+	int r;
+
+	if (cnt == 0) {
+		r = hp_proc_tasks(sw->job->plan.proc, &tid, 1, &cnt, err);
+		if (r < 0)
+			return r;
+	}
+	want = cnt + cnt / 2 + SPARE_TASKS;
+	hp_stop_release(&sw->stop);
+	hp_check_release(&sw->check);
+	r = hp_stop_init(&sw->stop, want, err);
+	if (r == 0)
+		r = hp_check_init(&sw->check, want, err);
+	sw->check.overwritten_only = !sw->to_new;
+	return r;
+}
+
+/* One full stop. 1 switched, 0 not now (${err} says why), negative failed. */
+static int
+attempt(struct sw *sw, enum hp_check_verdict *ret_verdict, struct hp_err *err)
+{
+	struct hp_job *job = sw->job;
+	enum hp_check_verdict verdict;
+	int r;
+
+	*ret_verdict = HP_CHECK_CLEAN;
+	r = hp_stop_all(job->plan.proc, &sw->stop, job->deadline_ns, err);
+	job->report->attempts++;
+	if (r <= 0) {
+		job->report->pauses_ns += sw->stop.pause_ns;
+		return r;
+	}
+	job->report->threads_cnt = sw->stop.cnt;
+	verdict = hp_check_run(&sw->check, &job->plan, &sw->stop, sw->unwind);
+	if (verdict == HP_CHECK_MOVED && ++sw->moved > MOVED_PATIENCE && hp_plan_reread_areas(&job->plan, err) == 0)
+		verdict = hp_check_run(&sw->check, &job->plan, &sw->stop, sw->unwind);
+	if (verdict == HP_CHECK_CLEAN) {
+		hp_job_step(job, HP_STEP_STOPPED);
+		r = write_entries(sw, err);
+	}
+	hp_stop_resume(&sw->stop);
+	job->report->pause_ns = sw->stop.pause_ns;
+	job->report->pauses_ns += sw->stop.pause_ns;
+	*ret_verdict = verdict;
+	if (verdict == HP_CHECK_CLEAN)
+		return r < 0 ? r : 1;
+	return 0;
+}
+
+/* Between two attempts: better knowledge, or a pause. */
+static int
+prepare_next(struct sw *sw, enum hp_check_verdict verdict, struct hp_err *err)
+{
+	struct timespec ts = { 0, (long)sw->backoff_ns };
+
+	if (verdict == HP_CHECK_UNSURE)
+		return hp_unwind_new(&sw->job->plan, &sw->unwind, err);
+	if (verdict == HP_CHECK_MOVED)
+		return hp_plan_reread_areas(&sw->job->plan, err);
+	if (sw->stop.seen_cnt > sw->stop.cap)
+		return make_room(sw, err);
+	if (verdict == HP_CHECK_ACTIVE && sw->unwind == NULL) { /* for the stack in the message */
+		int r = hp_unwind_new(&sw->job->plan, &sw->unwind, err);
+
+		if (r < 0)
+			return r;
+	}
+	(void)nanosleep(&ts, NULL);
+	sw->backoff_ns = sw->backoff_ns * 2 > BACKOFF_LAST_NS ? BACKOFF_LAST_NS : sw->backoff_ns * 2;
+	return 0;
+}
+
+static int
+run(struct sw *sw, struct hp_err *err)
+{
+	struct hp_job *job = sw->job;
+	int r;
+
+	r = make_room(sw, err);
+	if (r == 0)
+		r = touch_pages(&job->plan, err);
+	if (r < 0)
+		return r;
+	for (;;) {
+		enum hp_check_verdict verdict;
+
+		r = attempt(sw, &verdict, err);
+		if (r != 0)
+			return r < 0 ? r : 0;
+		if (!hp_proc_exists(job->plan.proc))
+			return hp_err_set(err, HP_E_BUSY, "process %d ended meanwhile", job->plan.proc->pid);
+		if (verdict != HP_CHECK_CLEAN)
+			explain(sw, verdict, err);
+		if (hp_now_ns() >= job->deadline_ns) {
+			(void)hp_err_add(err, "no good moment within %" PRIu64 " ms in process %d (%s)", job->opts->timeout_ns / 1000000,
+			                 job->plan.proc->pid, job->plan.proc->comm);
+			return HP_E_BUSY;
+		}
+		r = prepare_next(sw, verdict, err);
+		if (r < 0)
+			return r;
+	}
+}
+
+int
+hp_switch(struct hp_job *job, bool to_new, struct hp_err *err)
+{
+	struct sw sw = { .job = job, .to_new = to_new, .backoff_ns = BACKOFF_FIRST_NS };
+	int r;
+
+	sw.now = calloc(job->plan.rec.entries_cnt + 1, HP_ARCH_JUMP_LEN);
+	if (sw.now == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory for %" PRIu32 " entries", job->plan.rec.entries_cnt);
+	r = run(&sw, err);
+	hp_stop_release(&sw.stop);
+	hp_check_release(&sw.check);
+	hp_unwind_free(sw.unwind);
+	free(sw.now);
+	if (r == 0) {
+		hp_job_step(job, HP_STEP_SWITCHED);
+		job->report->funcs_cnt = job->plan.rec.entries_cnt;
+	}
+	return r;
+}

@@ -1,0 +1,360 @@
+#include "applier/trace.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/le.h"
+
+#define SPIN_ROUNDS 200u        /* sched_yield() this often before sleeping between two looks */
+#define NAP_NS 50000
+#define HOLD_LIMIT_NS 1000000000u /* one injected call; they do not block */
+
+int
+hp_stop_init(struct hp_stop *stop, size_t cap, struct hp_err *err)
+{
+	*stop = (struct hp_stop){ .cap = cap };
+	stop->v = calloc(cap, sizeof(*stop->v));
+	stop->tids = calloc(cap, sizeof(*stop->tids));
+	if (stop->v == NULL || stop->tids == NULL) {
+		hp_stop_release(stop);
+		return hp_err_set(err, HP_E_NOMEM, "no memory for %zu threads", cap);
+	}
+	return 0;
+}
+
+void
+hp_stop_release(struct hp_stop *stop)
+{
+	hp_stop_resume(stop);
+	free(stop->v);
+	free(stop->tids);
+	*stop = (struct hp_stop){ 0 };
+}
+
+static void
+nap(unsigned round)
+{
+	struct timespec ts = { 0, NAP_NS };
+
+	if (round < SPIN_ROUNDS)
+		(void)sched_yield();
+	else
+		(void)nanosleep(&ts, NULL);
+}
+
+/* One look at a task that was told to stop. True when it has settled (stopped or gone). */
+static bool
+settle(struct hp_task *t)
+{
+	int status;
+	pid_t r = waitpid(t->tid, &status, __WALL | WNOHANG);
+
+	if (r == 0)
+		return false;
+	if (r < 0) {
+		if (errno == EINTR)
+			return false;
+		t->state = HP_TASK_GONE;
+		return true;
+	}
+	if (!WIFSTOPPED(status)) {
+		t->state = HP_TASK_GONE;
+		return true;
+	}
+	if (status >> 16 == PTRACE_EVENT_STOP) {
+		/* also when the process was already stopped by a signal: it goes back to that after PTRACE_DETACH */
+		t->state = hp_arch_regs_get(t->tid, &t->regs) == 0 ? HP_TASK_STOPPED : HP_TASK_GONE;
+		return true;
+	}
+	/* A signal was on its way when we seized: hand it on; the stop that we asked for comes next. */
+	(void)ptrace(PTRACE_CONT, t->tid, NULL, status >> 16 == 0 ? WSTOPSIG(status) : 0);
+	return false;
+}
+
+static bool
+is_known(const struct hp_stop *stop, pid_t tid)
+{
+	/* Listings come in ascending order and tasks are added in that order, mostly: look from the same place first. */
+	for (size_t i = 0; i < stop->cnt; i++)
+		if (stop->v[i].tid == tid)
+			return true;
+	return false;
+}
+
+/* A thread that has ended but is still listed: the main thread, while others live on. */
+static bool
+is_zombie(const struct hp_proc *proc, pid_t tid)
+{
+	char name[64], text[512];
+	const char *state;
+
+	(void)snprintf(name, sizeof(name), "task/%d/stat", tid);
+	if (hp_proc_text(proc, name, text, sizeof(text)) < 0)
+		return true;
+	state = strrchr(text, ')'); /* "tid (comm) S ..." */
+	return state != NULL && (state[1] == ' ') && (state[2] == 'Z' || state[2] == 'X');
+}
+
+/* 1 added, 0 it has ended meanwhile, negative: cannot be traced. */
+static int
+seize(const struct hp_proc *proc, struct hp_stop *stop, pid_t tid, struct hp_err *err)
+{
+	if (stop->began_ns == 0)
+		stop->began_ns = hp_now_ns();
+	if (ptrace(PTRACE_SEIZE, tid, NULL, PTRACE_O_TRACESYSGOOD) < 0) {
+		int saved = errno;
+
+		if (saved == ESRCH || is_zombie(proc, tid))
+			return 0;
+		return hp_err_set(err, HP_E_BUSY, "thread %d cannot be traced: %s", tid, strerror(saved));
+	}
+	stop->v[stop->cnt++] = (struct hp_task){ .tid = tid, .state = HP_TASK_SEIZED };
+	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) < 0 && errno != ESRCH && errno != EIO)
+		return hp_err_set(err, HP_E_BUSY, "thread %d cannot be interrupted: %s", tid, strerror(errno));
+	return 1;
+}
+
+static int
+wait_all(struct hp_stop *stop, uint64_t deadline_ns, struct hp_err *err)
+{
+	for (unsigned round = 0;; round++) {
+		struct hp_task *late = NULL;
+
+		for (size_t i = 0; i < stop->cnt; i++)
+			if (stop->v[i].state == HP_TASK_SEIZED && !settle(&stop->v[i]))
+				late = &stop->v[i];
+		if (late == NULL)
+			return 1;
+		if (hp_now_ns() > deadline_ns) {
+			(void)hp_err_set(err, HP_E_BUSY, "thread %d does not stop in time (uninterruptible sleep, or a vfork child)",
+			                 late->tid);
+			return 0;
+		}
+		nap(round);
+	}
+}
+
+/* Seize what the last listing showed and is new. Number of new tasks, or negative. */
+static int
+seize_new(const struct hp_proc *proc, struct hp_stop *stop, struct hp_err *err)
+{
+	size_t known = stop->cnt;
+	int added = 0;
+
+	for (size_t i = 0; i < stop->seen_cnt; i++) {
+		int r;
+
+		if (i < known && stop->v[i].tid == stop->tids[i])
+			continue;
+		if (is_known(stop, stop->tids[i]))
+			continue;
+		if (stop->cnt == stop->cap)
+			return hp_err_set(err, HP_E_BUSY, "threads are created faster than they can be stopped");
+		r = seize(proc, stop, stop->tids[i], err);
+		if (r < 0)
+			return r;
+		added += r;
+	}
+	return added;
+}
+
+int
+hp_stop_all(const struct hp_proc *proc, struct hp_stop *stop, uint64_t deadline_ns, struct hp_err *err)
+{
+	int r;
+
+	for (;;) {
+		r = hp_proc_tasks(proc, stop->tids, stop->cap, &stop->seen_cnt, err);
+		if (r < 0)
+			break;
+		if (stop->seen_cnt > stop->cap) {
+			(void)hp_err_set(err, HP_E_BUSY, "process %d (%s) has %zu threads, more are being created", proc->pid,
+			                 proc->comm, stop->seen_cnt);
+			r = 0;
+			break;
+		}
+		r = seize_new(proc, stop, err);
+		if (r < 0)
+			break;
+		if (r == 0 && stop->cnt > 0)
+			return 1;
+		r = wait_all(stop, deadline_ns, err);
+		if (r <= 0)
+			break;
+	}
+	hp_stop_resume(stop);
+	return r;
+}
+
+int
+hp_stop_one(const struct hp_proc *proc, struct hp_stop *stop, pid_t tid, uint64_t deadline_ns, struct hp_err *err)
+{
+	char name[64];
+	int r;
+
+	stop->pause_ns = 0;
+	r = seize(proc, stop, tid, err);
+	if (r > 0)
+		r = wait_all(stop, deadline_ns, err);
+	else if (r == 0)
+		(void)hp_err_set(err, HP_E_BUSY, "thread %d has ended", tid);
+	if (r > 0) {
+		(void)snprintf(name, sizeof(name), "task/%d", tid);
+		if (stop->v[0].state == HP_TASK_STOPPED && faccessat(proc->dir_fd, name, F_OK, 0) == 0)
+			return 1;
+		(void)hp_err_set(err, HP_E_BUSY, "thread %d has ended", tid);
+		r = 0;
+	}
+	hp_stop_resume(stop);
+	return r;
+}
+
+/* A task that never stopped is still running; it must be stopped once to be let go (PTRACE_DETACH wants a stopped task). The
+ * stop is pending, so this waits as long as the thread sleeps uninterruptibly, at most a second: after that the thread stays
+ * traced until hpbuild ends, which lets it go. */
+static void
+let_go(struct hp_task *t)
+{
+	uint64_t limit = hp_now_ns() + 1000000000u;
+
+	for (unsigned round = 0; t->state == HP_TASK_SEIZED && hp_now_ns() < limit; round++)
+		if (!settle(t))
+			nap(round);
+	if (t->state == HP_TASK_STOPPED)
+		(void)ptrace(PTRACE_DETACH, t->tid, NULL, NULL);
+	t->state = HP_TASK_GONE;
+}
+
+void
+hp_stop_resume(struct hp_stop *stop)
+{
+	for (size_t i = 0; i < stop->cnt; i++)
+		if (stop->v[i].state == HP_TASK_STOPPED)
+			let_go(&stop->v[i]);
+	if (stop->began_ns != 0)
+		stop->pause_ns = hp_now_ns() - stop->began_ns;
+	for (size_t i = 0; i < stop->cnt; i++)
+		if (stop->v[i].state == HP_TASK_SEIZED)
+			let_go(&stop->v[i]);
+	stop->began_ns = 0;
+	stop->cnt = 0;
+}
+
+int
+hp_hold_begin(const struct hp_task *task, struct hp_hold *ret, struct hp_err *err)
+{
+	uint64_t all = UINT64_MAX;
+
+	*ret = (struct hp_hold){ .tid = task->tid, .saved = task->regs };
+	if (ptrace(PTRACE_GETSIGMASK, task->tid, sizeof(uint64_t), &ret->saved_mask) < 0 ||
+	    ptrace(PTRACE_SETSIGMASK, task->tid, sizeof(uint64_t), &all) < 0)
+		return hp_err_set(err, HP_E_BUSY, "thread %d: cannot hold signals back: %s", task->tid, strerror(errno));
+	ret->dirty = true;
+	return 0;
+}
+
+/* Wait for one ptrace stop of the held thread. 1 stopped, 0 it has ended. */
+static int
+wait_stop(struct hp_hold *hold, int *ret_status)
+{
+	uint64_t limit = hp_now_ns() + HOLD_LIMIT_NS;
+
+	for (unsigned round = 0; hp_now_ns() < limit; round++) {
+		pid_t r = waitpid(hold->tid, ret_status, __WALL | WNOHANG);
+
+		if (r == hold->tid)
+			return WIFSTOPPED(*ret_status) ? 1 : 0;
+		if (r < 0 && errno != EINTR)
+			return 0;
+		nap(round);
+	}
+	return 0;
+}
+
+/* Go on with ${request} until a stop of the kind that is waited for; stop signals that cannot be blocked come in between. */
+static int
+step(struct hp_hold *hold, enum __ptrace_request request, bool want_syscall, struct hp_err *err)
+{
+	for (unsigned i = 0; i < 16; i++) {
+		int status;
+
+		if (ptrace(request, hold->tid, NULL, NULL) < 0)
+			break;
+		if (wait_stop(hold, &status) == 0)
+			break;
+		if (want_syscall ? WSTOPSIG(status) == (SIGTRAP | 0x80) : status >> 16 == PTRACE_EVENT_STOP)
+			return 0;
+	}
+	hold->dirty = false; /* out of reach: nothing left to bring back */
+	return hp_err_set(err, HP_E_BUSY, "thread %d ended or was killed while it was borrowed", hold->tid);
+}
+
+int
+hp_hold_call(struct hp_hold *hold, const struct hp_arch_regs *regs, int64_t *ret, struct hp_err *err)
+{
+	struct hp_arch_regs after;
+	int r;
+
+	if (hp_arch_regs_set(hold->tid, regs) < 0)
+		return hp_err_set(err, HP_E_BUSY, "thread %d: cannot set registers: %s", hold->tid, strerror(errno));
+	r = step(hold, PTRACE_SYSCALL, true, err); /* on its way in */
+	if (r < 0)
+		return r;
+	r = step(hold, PTRACE_SYSCALL, true, err); /* on its way out */
+	if (r < 0)
+		return r;
+	if (hp_arch_regs_get(hold->tid, &after) < 0)
+		return hp_err_set(err, HP_E_BUSY, "thread %d: cannot read registers: %s", hold->tid, strerror(errno));
+	*ret = hp_arch_call_result(&after);
+	return 0;
+}
+
+/* The thread stands at the exit of the injected call. Registers that are put back there would skip the kernel's restart of an
+ * interrupted call, which happens only on the way out of signal handling; so it is led into the stop of PTRACE_INTERRUPT again,
+ * which is such a place, and gets its registers there. */
+int
+hp_hold_end(struct hp_hold *hold, struct hp_err *err)
+{
+	if (!hold->dirty)
+		return 0;
+	if (ptrace(PTRACE_INTERRUPT, hold->tid, NULL, NULL) < 0 || step(hold, PTRACE_CONT, false, NULL) < 0)
+		return 0; /* it has ended */
+	hold->dirty = false;
+	if (hp_arch_regs_set(hold->tid, &hold->saved) < 0 ||
+	    ptrace(PTRACE_SETSIGMASK, hold->tid, sizeof(uint64_t), &hold->saved_mask) < 0)
+		return errno == ESRCH ? 0
+		                      : hp_err_set(err, HP_E_UNDO, "thread %d: cannot give its registers back: %s", hold->tid,
+		                                   strerror(errno));
+	return 0;
+}
+
+#ifndef PTRACE_GET_RSEQ_CONFIGURATION
+#define PTRACE_GET_RSEQ_CONFIGURATION 0x420f
+#endif
+
+bool
+hp_task_in_rseq(const struct hp_proc *proc, const struct hp_task *task)
+{
+	struct {
+		uint64_t abi_va; /* struct rseq: u32 cpu_id_start, u32 cpu_id, u64 rseq_cs, ... */
+		uint32_t abi_len, signature, flags, pad;
+	} conf = { 0 };
+	uint8_t cs_ptr[8], cs[32]; /* struct rseq_cs: u32 version, u32 flags, u64 start_ip, u64 post_commit_offset, u64 abort_ip */
+	uint64_t pc = hp_arch_pc(&task->regs);
+
+	if (ptrace((enum __ptrace_request)PTRACE_GET_RSEQ_CONFIGURATION, task->tid, sizeof(conf), &conf) < 0 || conf.abi_va == 0)
+		return false;
+	if (hp_proc_read(proc, conf.abi_va + 8, cs_ptr, sizeof(cs_ptr), NULL) < 0 || hp_le64_get(cs_ptr) == 0)
+		return false;
+	if (hp_proc_read(proc, hp_le64_get(cs_ptr), cs, sizeof(cs), NULL) < 0)
+		return false;
+	return pc - hp_le64_get(cs + 8) < hp_le64_get(cs + 16);
+}

@@ -1,0 +1,72 @@
+/* Stopping threads: PTRACE_SEIZE and PTRACE_INTERRUPT, so that the target sees no signal and its parent no SIGSTOP, and
+ * so that the kernel lets it run on by itself when hpbuild dies.
+ *
+ * A stop owns its tasks until hp_stop_resume(); the array is allocated before, nothing is allocated while threads are held.
+ * Threads of hpbuild: only the one that stopped a task may use it (a rule of ptrace).
+ */
+#ifndef HP_APPLIER_TRACE_H
+#define HP_APPLIER_TRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "applier/arch.h"
+#include "applier/proc.h"
+#include "base/err.h"
+
+enum hp_task_state {
+	HP_TASK_SEIZED,  /* traced and told to stop */
+	HP_TASK_STOPPED, /* in a ptrace stop, regs are valid */
+	HP_TASK_GONE,    /* has ended, or belongs to somebody else */
+};
+
+struct hp_task {
+	pid_t tid;
+	enum hp_task_state state;
+	struct hp_arch_regs regs;
+};
+
+struct hp_stop {
+	struct hp_task *v;
+	size_t cnt, cap;
+	pid_t *tids;        /* scratch for listing, cap entries */
+	size_t seen_cnt;    /* tasks that the last listing found; > cap: make it larger and try again */
+	uint64_t began_ns;  /* when the first task was told to stop */
+	uint64_t pause_ns;  /* from then to the last release, set by hp_stop_resume() */
+};
+
+/* hp_stop_init(stop, cap, err): room for ${cap} tasks. */
+HP_MUST_CHECK int hp_stop_init(struct hp_stop *stop, size_t cap, struct hp_err *err);
+/* hp_stop_release(stop): lets go of tasks that are still held, frees the room. */
+void hp_stop_release(struct hp_stop *stop);
+
+/* hp_stop_all(proc, stop, deadline_ns, err): stop every task, until a listing shows no new one.
+ * 1 stopped; 0 not enough room or time, all tasks run again, ${err} says why; negative HP_E_BUSY: gone or traced by another. */
+HP_MUST_CHECK int hp_stop_all(const struct hp_proc *proc, struct hp_stop *stop, uint64_t deadline_ns, struct hp_err *err);
+/* hp_stop_one(proc, stop, tid, deadline_ns, err): the same for one thread; ${stop} must be empty. */
+HP_MUST_CHECK int hp_stop_one(const struct hp_proc *proc, struct hp_stop *stop, pid_t tid, uint64_t deadline_ns,
+                              struct hp_err *err);
+/* hp_stop_resume(stop): let every task run as if nothing had been. */
+void hp_stop_resume(struct hp_stop *stop);
+
+/* What applier/inject.c needs to run system calls in a stopped thread; signals are held back meanwhile. */
+struct hp_hold {
+	pid_t tid;
+	struct hp_arch_regs saved;
+	uint64_t saved_mask;
+	bool dirty; /* registers or mask differ from what was saved */
+};
+
+/* hp_hold_begin(task, ret, err): save registers and signal mask, block signals. HP_E_BUSY. */
+HP_MUST_CHECK int hp_hold_begin(const struct hp_task *task, struct hp_hold *ret, struct hp_err *err);
+/* hp_hold_call(hold, regs, ret, err): run the system call that ${regs} are set up for. ret: its result. HP_E_BUSY: target died. */
+HP_MUST_CHECK int hp_hold_call(struct hp_hold *hold, const struct hp_arch_regs *regs, int64_t *ret, struct hp_err *err);
+/* hp_hold_end(hold, err): bring the thread back to the very stop, registers and mask it was in. HP_E_UNDO when that fails
+ * although the thread lives. */
+HP_MUST_CHECK int hp_hold_end(struct hp_hold *hold, struct hp_err *err);
+/* hp_task_in_rseq(proc, task): inside a restartable sequence, where a change of the program counter goes unnoticed (rseq(2)). */
+bool hp_task_in_rseq(const struct hp_proc *proc, const struct hp_task *task);
+
+#endif
