@@ -216,6 +216,8 @@ make(struct hp_plan *plan, struct hp_err *err)
 	size_t cnt = plan->pkg->pkg.man->targets_cnt;
 	int r;
 
+	if (plan->pkg->pkg.man->restart_required)
+		return hp_err_set(err, HP_E_REFUSED, "the package says that its fix needs a restart");
 	r = hp_proc_maps(plan->proc, &plan->arena, &plan->areas, err);
 	if (r == 0)
 		r = hp_modules_read(plan->proc, &plan->areas, &plan->arena, &plan->mods, err);

@@ -1,0 +1,76 @@
+/* hpbuild apply: a verified package into a running process. */
+#include "cli/cmd.h"
+
+#include "base/cleanup.h"
+#include "cli/live_common.h"
+#include "cli/opts.h"
+#include "cli/out.h"
+#include "cli/trust.h"
+
+static struct hp_opt_list arg_trust, arg_allow;
+static uint64_t arg_pid, arg_timeout = HP_LIVE_TIMEOUT_MS, arg_require = 1;
+static bool arg_dry_run, arg_json, arg_ignore_unknown;
+
+static const struct hp_opt opts[] = {
+	HP_OPT_TRUST(arg_trust),
+	{ 'p', "pid", HP_OPT_U64, &arg_pid, "N", "the process" },
+	{ 'n', "dry-run", HP_OPT_FLAG, &arg_dry_run, NULL, "check everything that can be checked, touch nothing" },
+	{ 0, "timeout", HP_OPT_U64, &arg_timeout, "MS", "look for a good moment this long (default: 3000)" },
+	{ 0, "allow-active", HP_OPT_LIST, &arg_allow, "FUNC", "switch although a thread may be inside FUNC" },
+	{ 0, "require", HP_OPT_U64, &arg_require, "N", "this many trusted keys must have signed (default: 1)" },
+	{ 0, "ignore-unknown", HP_OPT_FLAG, &arg_ignore_unknown, NULL, "skip signatures of unknown keys" },
+	{ 0, "json", HP_OPT_FLAG, &arg_json, NULL, "print JSON" },
+	HP_OPT_COMMON,
+	HP_OPT_END,
+};
+static const struct hp_usage usage = { "apply", "[options] --pid N PKG",
+	                               "Verify a package and put it into a running process. Applying it again is no error.\n"
+	                               "On any failure the process is as it was.",
+	                               1, 1 };
+
+static int
+apply(const char *path, pid_t pid, struct hp_err *err)
+{
+	const struct hp_verify_opts how = { .require = (uint32_t)arg_require, .ignore_unknown = arg_ignore_unknown };
+	HP_AUTO(hp_verified_pkg) struct hp_verified_pkg *pkg = NULL;
+	HP_AUTO(hp_trust) struct hp_trust trust = { 0 };
+	HP_AUTO(hp_live) struct hp_live *live = NULL;
+	struct hp_live_report report;
+	struct hp_live_opts o;
+	const char *did = arg_dry_run ? "would apply" : "applied";
+	int r = hp_cli_trust(&arg_trust, &trust, err);
+
+	if (r == 0)
+		r = hp_verify_file(path, &trust, &how, &pkg, err);
+	if (r == 0)
+		r = hp_live_open(pid, &live, err);
+	if (r < 0)
+		return r;
+	hp_cli_live_opts(arg_timeout, arg_dry_run, &arg_allow, &o);
+	r = hp_live_apply(live, pkg, &o, &report, err);
+	if (r < 0)
+		return r;
+	if (arg_json)
+		hp_out_json(hp_cli_live_json("hpbuild.apply/1", pid, pkg, &report, did));
+	else
+		hp_cli_live_text(pid, hp_live_comm(live), pkg, &report, did);
+	return 0;
+}
+
+int
+hp_cmd_apply(int argc, char **argv)
+{
+	struct hp_err err = { 0 };
+	int first, r = hp_opts_parse(opts, &usage, argc, argv, &first);
+	pid_t pid;
+
+	if (r < 0)
+		r = hp_cli_live_pid("apply", arg_pid, &pid);
+	if (r >= 0)
+		return r;
+	if (arg_require < 1 || arg_require > HP_PKG_SIGS_MAX)
+		return hp_usage_error("apply", "--require wants a number from 1 to %u", HP_PKG_SIGS_MAX);
+	if (arg_timeout > 3600000)
+		return hp_usage_error("apply", "--timeout wants at most an hour (3600000)");
+	return apply(argv[first], pid, &err) < 0 ? hp_out_fail(&err, arg_json) : HP_EXIT_OK;
+}

@@ -1,0 +1,103 @@
+#include "cli/live_common.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/escape.h"
+#include "cli/out.h"
+#include "formats/hash.h"
+
+int
+hp_cli_live_pid(const char *verb, uint64_t pid, pid_t *ret)
+{
+	if (pid == 0)
+		return hp_usage_error(verb, "--pid is missing");
+	if (pid > INT_MAX)
+		return hp_usage_error(verb, "--pid %llu is no process number", (unsigned long long)pid);
+	*ret = (pid_t)pid;
+	return -1;
+}
+
+static bool
+is_step(const char *variable, enum hp_step step)
+{
+	const char *value = getenv(variable);
+
+	return value != NULL && strtol(value, NULL, 10) == (long)step;
+}
+
+static void
+on_step(void *arg, enum hp_step step)
+{
+	(void)arg;
+	if (is_step("HPBUILD_TEST_KILL_AT", step))
+		(void)raise(SIGKILL);
+	if (is_step("HPBUILD_TEST_STOP_AT", step))
+		(void)raise(SIGSTOP);
+}
+
+void
+hp_cli_live_opts(uint64_t timeout_ms, bool dry_run, const struct hp_opt_list *allow, struct hp_live_opts *ret)
+{
+	*ret = (struct hp_live_opts){ .dry_run = dry_run, .timeout_ns = timeout_ms * 1000000u };
+	if (allow != NULL) {
+		ret->allow = allow->v;
+		ret->allow_cnt = allow->cnt;
+	}
+	if (getenv("HPBUILD_TEST_KILL_AT") != NULL || getenv("HPBUILD_TEST_STOP_AT") != NULL)
+		ret->on_step = on_step;
+}
+
+int
+hp_cli_live_verify(const struct hp_rec *rec, const struct hp_trust *trust, struct hp_verified_pkg **ret, struct hp_err *err)
+{
+	const struct hp_verify_opts how = { .require = 1, .ignore_unknown = true, .allow_expired = true };
+	struct hp_verified_pkg *pkg;
+	int r = hp_verify_bytes(rec->package, trust, &how, &pkg, err);
+
+	if (r < 0)
+		return r;
+	if (memcmp(pkg->pkg.id, rec->id, HP_PKG_ID_LEN) != 0) {
+		hp_verified_pkg_free(pkg);
+		return hp_err_set(err, HP_E_BUSY, "the record's package is another one than its name says");
+	}
+	*ret = pkg;
+	return 0;
+}
+
+json_t *
+hp_cli_live_json(const char *schema, pid_t pid, const struct hp_verified_pkg *pkg, const struct hp_live_report *report,
+                 const char *did)
+{
+	char id[2 * HP_PKG_ID_LEN + 1];
+
+	hp_hex(pkg->pkg.id, HP_PKG_ID_LEN, id);
+	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:i, s:f, s:f, s:i, s:f, s:f}", "schema", schema, "pid",
+	                 (int)pid, "id", id, "name", pkg->pkg.man->name, "result", did, "already", report->already, "reused",
+	                 report->reused, "completed", report->completed, "functions", (json_int_t)report->funcs_cnt, "threads",
+	                 (json_int_t)report->threads_cnt, "payload_bytes", (json_int_t)report->payload_len, "stops",
+	                 (int)report->attempts, "pause_us", (double)report->pause_ns / 1e3, "pauses_us",
+	                 (double)report->pauses_ns / 1e3, "borrows", (int)report->borrows, "borrow_us", (double)report->borrow_ns / 1e3,
+	                 "total_us", (double)report->total_ns / 1e3);
+}
+
+void
+hp_cli_live_text(pid_t pid, const char *comm, const struct hp_verified_pkg *pkg, const struct hp_live_report *report,
+                 const char *did)
+{
+	char id[2 * HP_PKG_ID_LEN + 1];
+
+	hp_hex(pkg->pkg.id, HP_PKG_ID_LEN, id);
+	hp_out("%s: %s %s, process %d (%s), %zu function%s\n", report->already ? "already done" : did, id,
+	       hp_esc(pkg->pkg.man->name), pid, comm, report->funcs_cnt, report->funcs_cnt == 1 ? "" : "s");
+	if (report->completed)
+		hp_out("an interrupted switch was brought to its end\n");
+	if (report->attempts > 0)
+		hp_out("paused %.3f ms (%zu thread%s, %u stop%s, %.3f ms together); one thread borrowed %u time%s, at most %.3f ms; "
+		       "%.1f ms in all\n",
+		       (double)report->pause_ns / 1e6, report->threads_cnt, report->threads_cnt == 1 ? "" : "s", report->attempts,
+		       report->attempts == 1 ? "" : "s", (double)report->pauses_ns / 1e6, report->borrows,
+		       report->borrows == 1 ? "" : "s", (double)report->borrow_ns / 1e6, (double)report->total_ns / 1e6);
+}
