@@ -29,7 +29,7 @@ static const struct hp_opt opts[] = {
 	HP_OPT_END,
 };
 static const struct hp_usage usage = { "extract", "[-o DIR] [--signed-part FILE] [--trust PUBKEY|DIR]... | --unverified PKG",
-	                               "Write a package's parts: manifest.json, and per target payload.N.elf and payload.N.fixups.\n"
+	                               "Write a package's parts: manifest.json, and per target payload.N.elf, payload.N.fixups.\n"
 	                               "No file name is taken from the package.",
 	                               1, 1 };
 

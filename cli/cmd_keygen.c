@@ -87,11 +87,11 @@ report(const struct paths *paths, const struct hp_pubkey *pub)
 
 	hp_key_id_text(pub->key_id, id);
 	if (arg_json)
-		hp_out_json(json_pack("{s:s, s:s, s:s, s:s, s:b}", "schema", "hpbuild.keygen/1", "key_id", id, "secret_key", paths->sec,
-		                      "public_key", paths->pub, "encrypted", !arg_no_passphrase));
+		hp_out_json(json_pack("{s:s, s:s, s:s, s:s, s:b}", "schema", "hpbuild.keygen/1", "key_id", id, "secret_key",
+		                      paths->sec, "public_key", paths->pub, "encrypted", !arg_no_passphrase));
 	else
-		hp_out("key %s: secret '%s'%s, public '%s'\n", id, hp_esc(paths->sec), arg_no_passphrase ? " (not encrypted)" : "",
-		       hp_esc(paths->pub));
+		hp_out("key %s: secret '%s'%s, public '%s'\n", id, hp_esc(paths->sec),
+		       arg_no_passphrase ? " (not encrypted)" : "", hp_esc(paths->pub));
 }
 
 int

@@ -121,7 +121,8 @@ print_digest(struct hp_view file, struct hp_err *err)
 	hp_hash_512(parts.signed_part, digest);
 	hp_hex(digest, sizeof(digest), hex);
 	if (arg_json)
-		hp_out_json(json_pack("{s:s, s:s, s:s}", "schema", "hpbuild.digest/1", "algorithm", "blake2b-512", "digest", hex));
+		hp_out_json(json_pack("{s:s, s:s, s:s}", "schema", "hpbuild.digest/1", "algorithm", "blake2b-512", "digest",
+		                      hex));
 	else
 		hp_out("%s\n", hex);
 	return 0;

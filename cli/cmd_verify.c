@@ -59,9 +59,11 @@ report_json(const struct hp_verified_pkg *v, const bool *checked)
 		(void)json_array_append_new(signers, json_string(id));
 	}
 	for (size_t i = 0; i < man->targets_cnt; i++)
-		(void)json_array_append_new(targets, json_pack("{s:s, s:b}", "name", man->targets[i].name, "baseline_checked", checked[i]));
+		(void)json_array_append_new(targets, json_pack("{s:s, s:b}", "name", man->targets[i].name, "baseline_checked",
+		                                               checked[i]));
 	hp_hex(v->pkg.id, HP_PKG_ID_LEN, id);
-	hp_out_json(json_pack("{s:s, s:b, s:s, s:s, s:I, s:I, s:b, s:o, s:o}", "schema", "hpbuild.verify/1", "verified", 1, "id", id,
+	hp_out_json(json_pack("{s:s, s:b, s:s, s:s, s:I, s:I, s:b, s:o, s:o}", "schema", "hpbuild.verify/1", "verified", 1,
+	                      "id", id,
 	                      "name", man->name, "serial", (json_int_t)man->serial, "expires", (json_int_t)man->expires,
 	                      "restart_required", man->restart_required, "signers", signers, "targets", targets));
 }

@@ -211,3 +211,12 @@ hp_progress(size_t done, size_t total, const char *what)
 		(void)fprintf(stderr, "\r\033[K%zu/%zu %s", done, total, what);
 	(void)fflush(stderr);
 }
+
+void
+hp_prompt(const char *text, bool answered)
+{
+	(void)fputs(answered ? "\n" : text, stderr);
+	if (!answered)
+		(void)fputs(": ", stderr);
+	(void)fflush(stderr);
+}

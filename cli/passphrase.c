@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "cli/out.h"
 
 /* For the signal handler: the terminal's mode before echo was turned off. */
 static struct termios arg_saved_mode;
@@ -51,10 +51,9 @@ ask(const char *prompt, struct hp_secret **ret, struct hp_err *err)
 
 	if (r < 0)
 		return r;
-	(void)fprintf(stderr, "%s: ", prompt);
-	(void)fflush(stderr);
+	hp_prompt(prompt, false);
 	r = read_without_echo(*ret, err);
-	(void)fputc('\n', stderr);
+	hp_prompt(prompt, true);
 	return r;
 }
 

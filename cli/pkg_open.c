@@ -25,7 +25,8 @@ open_unverified(const char *path, struct hp_cli_pkg *ret, struct hp_err *err)
 }
 
 int
-hp_cli_pkg_open(const char *path, const struct hp_opt_list *trust_paths, bool unverified, struct hp_cli_pkg *ret, struct hp_err *err)
+hp_cli_pkg_open(const char *path, const struct hp_opt_list *trust_paths, bool unverified, struct hp_cli_pkg *ret,
+                struct hp_err *err)
 {
 	static const struct hp_verify_opts opts = { .require = 1, .allow_expired = true };
 	HP_AUTO(hp_trust) struct hp_trust trust = { 0 };

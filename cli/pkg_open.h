@@ -13,7 +13,8 @@ struct hp_cli_pkg {
 	const struct hp_pkg *pkg; /* the one of the two that is there */
 };
 
-/* hp_cli_pkg_open(path, trust, unverified, ret, err): as hp_verify_file(); ${ret} is released with hp_cli_pkg_release() in any case. */
+/* hp_cli_pkg_open(path, trust, unverified, ret, err): as hp_verify_file(); ${ret} is released with hp_cli_pkg_release() in
+ * any case. */
 HP_MUST_CHECK int hp_cli_pkg_open(const char *path, const struct hp_opt_list *trust, bool unverified, struct hp_cli_pkg *ret,
                                   struct hp_err *err);
 void hp_cli_pkg_release(struct hp_cli_pkg *p);

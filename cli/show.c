@@ -81,14 +81,14 @@ show_target(const struct hp_pkg *pkg, size_t idx, bool fixups)
 	char hex[2 * HP_BUILD_ID_LEN_MAX + 1];
 
 	hp_hex(t->build_id, t->build_id_len, hex);
-	hp_out("target %zu\n  name           %s\n  cpu            %s\n  kind           %s\n  build ID       %s\n", idx, hp_esc(t->name),
-	       hp_esc(t->cpu), hp_man_kind_name(t->kind), hex);
+	hp_out("target %zu\n  name           %s\n  cpu            %s\n  kind           %s\n  build ID       %s\n", idx,
+	       hp_esc(t->name), hp_esc(t->cpu), hp_man_kind_name(t->kind), hex);
 	hp_out("  symbols from   %s\n  image          %llu bytes in memory, %zu in the ELF file\n", hp_esc(t->symbols),
 	       (ull)t->image_len, pkg->payloads[idx].image.len);
 	hp_out("  functions      %zu replaced, %zu added\n", t->funcs_cnt, t->added_cnt);
 	for (size_t i = 0; i < t->funcs_cnt; i++)
-		hp_out("    0x%08llx size %-6llu entry 0x%llx payload 0x%llx %s\n", (ull)t->funcs[i].address, (ull)t->funcs[i].size,
-		       (ull)t->funcs[i].entry, (ull)t->funcs[i].payload, hp_esc(t->funcs[i].name));
+		hp_out("    0x%08llx size %-6llu entry 0x%llx payload 0x%llx %s\n", (ull)t->funcs[i].address,
+		       (ull)t->funcs[i].size, (ull)t->funcs[i].entry, (ull)t->funcs[i].payload, hp_esc(t->funcs[i].name));
 	for (size_t i = 0; i < t->added_cnt; i++)
 		hp_out("    added %s\n", hp_esc(t->added[i]));
 	for (size_t i = 0; i < t->imports_cnt; i++)
@@ -125,7 +125,8 @@ hp_show_text(const struct hp_cli_pkg *p, bool fixups)
 	hp_out("%s%s\n", man->baseline_version[0] ? " " : "", hp_esc(man->baseline_version));
 	show_names("fixes", man->fixes, man->fixes_cnt);
 	show_names("supersedes", man->supersedes, man->supersedes_cnt);
-	hp_out("%-16s %s\n%-16s %s\n", "cumulative", man->cumulative ? "yes" : "no", "out of band", man->out_of_band ? "yes" : "no");
+	hp_out("%-16s %s\n%-16s %s\n", "cumulative", man->cumulative ? "yes" : "no", "out of band",
+	       man->out_of_band ? "yes" : "no");
 	hp_out("%-16s %s\n", "restart required", man->restart_required ? "yes" : "no");
 	show_time("expires", man->expires);
 	for (size_t i = 0; i < man->waivers_cnt; i++) {
@@ -139,6 +140,17 @@ hp_show_text(const struct hp_cli_pkg *p, bool fixups)
 	hp_out("%-16s %s\n", "made by", hp_esc(man->tool));
 	for (size_t i = 0; i < man->targets_cnt; i++)
 		show_target(p->pkg, i, fixups);
+}
+
+static json_t *
+json_fixup(const struct hp_fixup *f)
+{
+	json_t *place = json_sprintf("0x%llx", (ull)f->place), *target = json_sprintf("0x%llx", (ull)f->target);
+	json_t *import = f->import == HP_FIXUP_NO_IMPORT ? json_null() : json_integer(f->import);
+
+	return json_pack("{s:o, s:s, s:s, s:i, s:o, s:o, s:I}", "place", place, "form", hp_fixup_form_name(f->form), "kind",
+	                 hp_fixup_kind_name(f->kind), "module", f->module, "import", import, "target", target, "addend",
+	                 (json_int_t)f->addend);
 }
 
 static json_t *
@@ -156,10 +168,7 @@ json_fixups(struct hp_view table, bool all)
 	for (uint32_t i = 0; all && i < s.cnt; i++) {
 		struct hp_fixup f = hp_fixup_get(table, i);
 
-		(void)json_array_append_new(list, json_pack("{s:o, s:s, s:s, s:i, s:o, s:I}", "place", json_sprintf("0x%llx", (ull)f.place),
-		                                            "form", hp_fixup_form_name(f.form), "kind", hp_fixup_kind_name(f.kind),
-		                                            "module", f.module, "target", json_sprintf("0x%llx", (ull)f.target),
-		                                            "addend", (json_int_t)f.addend));
+		(void)json_array_append_new(list, json_fixup(&f));
 	}
 	return json_pack("{s:I, s:o, s:o, s:o}", "count", (json_int_t)s.cnt, "forms", forms, "kinds", kinds, "all", list);
 }
@@ -175,9 +184,11 @@ hp_show_json(const struct hp_cli_pkg *p, bool fixups)
 		(void)json_array_append_new(sigs, json_string(id));
 	}
 	for (size_t i = 0; i < p->pkg->man->targets_cnt; i++)
-		(void)json_array_append_new(payloads, json_pack("{s:I, s:o}", "image_file_len", (json_int_t)p->pkg->payloads[i].image.len,
+		(void)json_array_append_new(payloads, json_pack("{s:I, s:o}", "image_file_len",
+		                                                (json_int_t)p->pkg->payloads[i].image.len,
 		                                                "fixups", json_fixups(p->pkg->payloads[i].fixups, fixups)));
 	hp_hex(p->pkg->id, HP_PKG_ID_LEN, id);
-	return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o}", "schema", "hpbuild.inspect/1", "id", id, "verified", p->verified != NULL,
+	return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o}", "schema", "hpbuild.inspect/1", "id", id, "verified",
+	                 p->verified != NULL,
 	                 "signatures", sigs, "manifest", hp_manifest_json(p->pkg->man), "payloads", payloads);
 }

@@ -39,6 +39,7 @@ hp_cli_trust(const struct hp_opt_list *paths, struct hp_trust *ret, struct hp_er
 		r = hp_trust_add_path(ret, HP_TRUST_DIR, err);
 	}
 	if (r == 0 && ret->cnt == 0)
-		r = hp_err_set(err, HP_E_SIG, "no trusted key: give --trust, set HPBUILD_TRUST, or put *.pub files into %s", HP_TRUST_DIR);
+		r = hp_err_set(err, HP_E_SIG, "no trusted key: give --trust, set HPBUILD_TRUST, or put *.pub files into %s",
+		               HP_TRUST_DIR);
 	return r;
 }

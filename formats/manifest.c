@@ -138,8 +138,8 @@ check_func(const struct hp_man_func *f, uint64_t min_address, struct hp_err *err
 	uint64_t end;
 
 	if (f->size == 0 || __builtin_add_overflow(f->address, f->size, &end))
-		return hp_err_set(err, HP_E_FORMAT, "function '%s': size %llu at 0x%llx", hp_esc(f->name), (unsigned long long)f->size,
-		                  (unsigned long long)f->address);
+		return hp_err_set(err, HP_E_FORMAT, "function '%s': size %llu at 0x%llx", hp_esc(f->name),
+		                  (unsigned long long)f->size, (unsigned long long)f->address);
 	if (f->address < min_address)
 		return hp_err_set(err, HP_E_FORMAT, "function '%s' at 0x%llx is out of order or overlaps the one before",
 		                  hp_esc(f->name), (unsigned long long)f->address);
@@ -259,7 +259,8 @@ read_bytes(struct reader *rd, const json_t *v, size_t min_len, size_t max_len, u
 	size_t len = s != NULL ? strlen(s) / 2 : 0;
 
 	if (s == NULL || len < min_len || len > max_len || !hp_unhex(s, len, ret))
-		return hp_err_set(rd->err, HP_E_FORMAT, "is not a string of %zu to %zu hexadecimal digits", 2 * min_len, 2 * max_len);
+		return hp_err_set(rd->err, HP_E_FORMAT, "is not a string of %zu to %zu hexadecimal digits", 2 * min_len,
+		                  2 * max_len);
 	if (ret_len != NULL)
 		*ret_len = (uint32_t)len;
 	return 0;
@@ -417,7 +418,8 @@ read_manifest(struct hp_view json, struct hp_arena *arena, struct hp_manifest **
 	int r;
 
 	if (json.len > HP_MANIFEST_LEN_MAX)
-		return hp_err_set(err, HP_E_LIMIT, "%zu bytes, the limit is %llu", json.len, (unsigned long long)HP_MANIFEST_LEN_MAX);
+		return hp_err_set(err, HP_E_LIMIT, "%zu bytes, the limit is %llu", json.len,
+		                  (unsigned long long)HP_MANIFEST_LEN_MAX);
 	r = check_cost(json, err);
 	if (r < 0)
 		return r;

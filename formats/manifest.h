@@ -85,10 +85,11 @@ struct hp_manifest {
 
 const char *hp_man_kind_name(enum hp_man_kind kind); /* "exec", "pie", "shared", "?" */
 
-/* hp_manifest_write(man, ret_json, err): append deterministic JSON (sorted keys, two-space indent, final newline). Every text must be
- * set. HP_E_FORMAT, HP_E_LIMIT: what hp_manifest_read() would refuse; nothing is appended then. */
+/* hp_manifest_write(man, ret_json, err): append deterministic JSON (sorted keys, two-space indent, final newline). Every
+ * text must be set. HP_E_FORMAT, HP_E_LIMIT: what hp_manifest_read() would refuse; nothing is appended then. */
 HP_MUST_CHECK int hp_manifest_write(const struct hp_manifest *man, struct hp_buf *ret_json, struct hp_err *err);
-/* hp_manifest_read(json, arena, ret, err): parse and check; all of the fields above are set. HP_E_FORMAT, HP_E_LIMIT, HP_E_NOMEM. */
+/* hp_manifest_read(json, arena, ret, err): parse and check; all of the fields above are set. HP_E_FORMAT, HP_E_LIMIT,
+ * HP_E_NOMEM. */
 HP_MUST_CHECK int hp_manifest_read(struct hp_view json, struct hp_arena *arena, struct hp_manifest **ret, struct hp_err *err);
 /* hp_manifest_json(man): the JSON value that is written, owned by the caller; NULL: no memory, or text that is not UTF-8. */
 struct json_t *hp_manifest_json(const struct hp_manifest *man);

@@ -1,4 +1,5 @@
-/* Text files of minisign: public key, secret key, detached signature. Layout only; what the bytes mean to cryptography is in signer/.
+/* Text files of minisign: public key, secret key, detached signature. Layout only; what the bytes mean to cryptography is in
+ * signer/.
  *
  * Source: https://jedisct1.github.io/minisign/ ("Signature format", "Public key format", "Secret key format"); tried with
  * minisign 0.11. Only prehashed signatures (`ED`) are read or written, never legacy ones (`Ed`). Files are untrusted: exactly the

@@ -34,7 +34,8 @@ check_header(struct hp_view v, uint64_t *ret_signed_len, struct hp_err *err)
 		return hp_err_set(err, HP_E_FORMAT, "package version %u, this program reads version %u", version, HP_PKG_VERSION);
 	*ret_signed_len = hp_le64_get(v.p + 16);
 	if (*ret_signed_len < HP_PKG_HEADER_LEN || *ret_signed_len > v.len)
-		return hp_err_set(err, HP_E_FORMAT, "signed part of %llu bytes in %zu bytes", (unsigned long long)*ret_signed_len, v.len);
+		return hp_err_set(err, HP_E_FORMAT, "signed part of %llu bytes in %zu bytes",
+		                  (unsigned long long)*ret_signed_len, v.len);
 	return 0;
 }
 
@@ -51,7 +52,8 @@ read_records(struct hp_view block, struct hp_pkg_parts *ret, struct hp_err *err)
 	if (cnt > HP_PKG_SIGS_MAX)
 		return hp_err_set(err, HP_E_FORMAT, "%u signature records, the limit is %u", cnt, HP_PKG_SIGS_MAX);
 	if (block.len != HP_SIGS_HEADER_LEN + (size_t)cnt * HP_SIGS_RECORD_LEN)
-		return hp_err_set(err, HP_E_FORMAT, "signature block of %zu bytes cannot hold %u records exactly", block.len, cnt);
+		return hp_err_set(err, HP_E_FORMAT, "signature block of %zu bytes cannot hold %u records exactly", block.len,
+		                  cnt);
 	for (uint32_t i = 0; i < cnt; i++) {
 		const uint8_t *p = block.p + HP_SIGS_HEADER_LEN + i * HP_SIGS_RECORD_LEN;
 
@@ -121,7 +123,8 @@ hp_pkg_join(struct hp_view signed_part, const struct hp_sig_record *sigs, uint32
 	if (r == 0)
 		r = hp_pkg_split(hp_buf_view(&file), &parts, err);
 	if (r == 0 && parts.signed_part.len != signed_part.len)
-		r = hp_err_set(err, HP_E_FORMAT, "signed part has %zu bytes, its header says %zu", signed_part.len, parts.signed_part.len);
+		r = hp_err_set(err, HP_E_FORMAT, "signed part has %zu bytes, its header says %zu", signed_part.len,
+		               parts.signed_part.len);
 	if (r == 0)
 		r = hp_buf_add(ret, file.p, file.len, err);
 	return r;
@@ -171,8 +174,8 @@ check_row(const struct row *row, uint32_t reserved, struct hp_err *err)
 	if (row->id == HP_CHUNK_MANIFEST && (row->index != 0 || row->flags != 0))
 		return hp_err_set(err, HP_E_FORMAT, "a second or compressed manifest");
 	if ((row->flags & HP_CHUNK_ZSTD) == 0 && row->raw_len != row->stored_len)
-		return hp_err_set(err, HP_E_FORMAT, "stored as it is, yet %llu and %llu bytes long", (unsigned long long)row->stored_len,
-		                  (unsigned long long)row->raw_len);
+		return hp_err_set(err, HP_E_FORMAT, "stored as it is, yet %llu and %llu bytes long",
+		                  (unsigned long long)row->stored_len, (unsigned long long)row->raw_len);
 	/* Rounds down: a ratio of exactly the limit is fine, and nothing can overflow. */
 	if (row->raw_len / HP_PKG_RATIO_MAX > row->stored_len)
 		return hp_err_set(err, HP_E_LIMIT, "%llu bytes claim to unpack to %llu", (unsigned long long)row->stored_len,
@@ -205,10 +208,12 @@ check_table(struct hp_view part, uint32_t *ret_cnt, struct hp_err *err)
 			r = hp_err_set(err, HP_E_FORMAT, "out of order or twice");
 		else if (row.off != end || !hp_view_has(part, row.off, row.stored_len))
 			r = hp_err_set(err, HP_E_FORMAT, "at byte %llu with %llu bytes, expected at %llu of %zu",
-			               (unsigned long long)row.off, (unsigned long long)row.stored_len, (unsigned long long)end, part.len);
+			               (unsigned long long)row.off, (unsigned long long)row.stored_len,
+			               (unsigned long long)end, part.len);
 		else
 			r = check_row(&row, hp_le32_get(part.p + HP_PKG_HEADER_LEN + i * HP_PKG_ROW_LEN + 12), err);
-		if (r == 0 && known_id(row.id) && (row.raw_len > HP_PKG_RAW_LEN_MAX || (raw_sum += row.raw_len) > HP_PKG_RAW_LEN_MAX))
+		if (r == 0 && known_id(row.id) &&
+		    (row.raw_len > HP_PKG_RAW_LEN_MAX || (raw_sum += row.raw_len) > HP_PKG_RAW_LEN_MAX))
 			r = hp_err_set(err, HP_E_LIMIT, "more than %llu bytes unpacked", (unsigned long long)HP_PKG_RAW_LEN_MAX);
 		if (r < 0) {
 			(void)hp_err_add(err, "row %u of the chunk table (id %u, index %u)", i, row.id, row.index);
@@ -252,6 +257,7 @@ load_chunks(struct hp_view part, uint32_t rows_cnt, struct hp_pkg *pkg, struct h
 
 	for (uint32_t i = 0; i < rows_cnt && r == 0; i++) {
 		struct row row = get_row(part, i);
+		struct hp_payload *payload;
 
 		if (!known_id(row.id))
 			continue;
@@ -268,10 +274,11 @@ load_chunks(struct hp_view part, uint32_t rows_cnt, struct hp_pkg *pkg, struct h
 		}
 		/* The manifest sorts first of all known chunks. */
 		if (pkg->man == NULL || row.index >= pkg->man->targets_cnt)
-			return hp_err_set(err, HP_E_FORMAT, "chunk %u belongs to no target (id %u, index %u)", i, row.id, row.index);
+			return hp_err_set(err, HP_E_FORMAT, "chunk %u belongs to no target (id %u, index %u)", i, row.id,
+			                  row.index);
 		found++;
-		r = load_chunk(part, &row, &pkg->arena,
-		               row.id == HP_CHUNK_IMAGE ? &pkg->payloads[row.index].image : &pkg->payloads[row.index].fixups, err);
+		payload = &pkg->payloads[row.index];
+		r = load_chunk(part, &row, &pkg->arena, row.id == HP_CHUNK_IMAGE ? &payload->image : &payload->fixups, err);
 		if (r < 0) {
 			(void)hp_err_add(err, "chunk %u (id %u, index %u)", i, row.id, row.index);
 			return r;
@@ -290,8 +297,8 @@ check_funcs(const struct hp_man_target *t, const struct hp_image *img, struct hp
 		const struct hp_image_seg *seg = hp_image_seg_at(img, t->funcs[i].payload, 1);
 
 		if (seg == NULL || (seg->prot & PROT_EXEC) == 0)
-			return hp_err_set(err, HP_E_FORMAT, "function '%s': 0x%llx is not code of the image", hp_esc(t->funcs[i].name),
-			                  (unsigned long long)t->funcs[i].payload);
+			return hp_err_set(err, HP_E_FORMAT, "function '%s': 0x%llx is not code of the image",
+			                  hp_esc(t->funcs[i].name), (unsigned long long)t->funcs[i].payload);
 	}
 	return 0;
 }
@@ -314,8 +321,8 @@ check_target(const struct hp_manifest *man, uint32_t idx, const struct hp_payloa
 		                  (unsigned long long)img.mem_len, (unsigned long long)t->image_len);
 	r = check_funcs(t, &img, err);
 	if (r == 0)
-		r = hp_fixups_check(payload->fixups, img.mem_len, (uint32_t)man->targets_cnt, (uint32_t)t->imports_cnt, &fixups_cnt,
-		                    err);
+		r = hp_fixups_check(payload->fixups, img.mem_len, (uint32_t)man->targets_cnt, (uint32_t)t->imports_cnt,
+		                    &fixups_cnt, err);
 	if (r == 0 && fixups_cnt > HP_PKG_FIXUPS_MAX)
 		r = hp_err_set(err, HP_E_LIMIT, "%u fixups, the limit is %u", fixups_cnt, HP_PKG_FIXUPS_MAX);
 	return r;
@@ -389,7 +396,8 @@ put_row(struct writer *w, const struct row *row, struct hp_err *err)
 static int
 put_chunk(struct writer *w, enum hp_chunk_id id, uint32_t index, struct hp_view raw, struct hp_err *err)
 {
-	struct row row = { .id = id, .index = index, .off = w->chunks_off + w->chunks.len, .stored_len = raw.len, .raw_len = raw.len };
+	struct row row = { .id = id, .index = index, .off = w->chunks_off + w->chunks.len, .stored_len = raw.len,
+	                  .raw_len = raw.len };
 	HP_AUTO(hp_buf) struct hp_buf frame = { 0 };
 	struct hp_view stored = raw;
 	int r = 0;

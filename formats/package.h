@@ -1,7 +1,7 @@
 /* Package container (.hpk): signed part + signature block. man/hpk.5 is the definition.
  *
  * Two levels, so that nothing is parsed before it is trusted:
- *   hp_pkg_split()  looks at sizes, magic and signature records only (see signer/verify.h, its only caller besides `--unverified`);
+ *   hp_pkg_split()  looks at sizes, magic and signature records only (called by signer/ and for `--unverified`);
  *   hp_pkg_parse()  reads chunk table, manifest, images and fixups of a signed part.
  * Views point into the caller's bytes, which must outlive them; images are decompressed into the package's own memory.
  */
@@ -16,7 +16,7 @@
 #include "formats/manifest.h"
 
 /* Layout, little-endian, see hpk(5). Header, then rows of the chunk table, then the chunks without gaps; all that is signed. */
-#define HP_PKG_MAGIC "\x89HPK\r\n\x1a\n" /* 8 bytes: this kind of signed statement and no other; breaks when a text transfer touches it */
+#define HP_PKG_MAGIC "\x89HPK\r\n\x1a\n" /* 8 bytes: this kind of signed statement only; no text transfer leaves it whole */
 #define HP_PKG_VERSION 1u
 #define HP_PKG_HEADER_LEN 24u /* magic, u32 version, u32 rows, u64 length of the signed part */
 #define HP_PKG_ROW_LEN 40u    /* u32 id, u32 index, u32 flags, u32 zero, u64 offset, u64 stored length, u64 raw length */
@@ -54,8 +54,8 @@ struct hp_pkg_parts {
 /* hp_pkg_split(file, ret, err): find signed part and records. Every byte of ${file} belongs to one of the two.
  * HP_E_FORMAT: not a package, wrong version, sizes that do not add up, duplicate key ids, trailing bytes. */
 HP_MUST_CHECK int hp_pkg_split(struct hp_view file, struct hp_pkg_parts *ret, struct hp_err *err);
-/* hp_pkg_join(signed_part, sigs, cnt, ret, err): append the file for a signed part and its records, which are sorted by key id here.
- * HP_E_FORMAT: ${signed_part} is none, or two records of one key; HP_E_LIMIT: too many records. */
+/* hp_pkg_join(signed_part, sigs, cnt, ret, err): append the file for a signed part and its records, which are sorted by key
+ * id here. HP_E_FORMAT: ${signed_part} is none, or two records of one key; HP_E_LIMIT: too many records. */
 HP_MUST_CHECK int hp_pkg_join(struct hp_view signed_part, const struct hp_sig_record *sigs, uint32_t cnt, struct hp_buf *ret,
                               struct hp_err *err);
 
@@ -81,8 +81,9 @@ void hp_pkg_id(struct hp_view signed_part, uint8_t *ret);
  * payload addresses inside the image. ${ret} is released with hp_pkg_release() on success only. */
 HP_MUST_CHECK int hp_pkg_parse(struct hp_view signed_part, struct hp_pkg *ret, struct hp_err *err);
 void hp_pkg_release(struct hp_pkg *pkg);
-/* hp_pkg_build(man, payloads, ret_signed_part, err): the reverse; deterministic. payloads: man->targets_cnt. What hp_pkg_parse() would
- * refuse is refused here. An empty image is for a target without functions in a package that requires a restart. */
+/* hp_pkg_build(man, payloads, ret_signed_part, err): the reverse; deterministic. payloads: man->targets_cnt. What
+ * hp_pkg_parse() would refuse is refused here. An empty image is for a target without functions in a package that requires a
+ * restart. */
 HP_MUST_CHECK int hp_pkg_build(const struct hp_manifest *man, const struct hp_payload *payloads, struct hp_buf *ret_signed_part,
                                struct hp_err *err);
 

@@ -29,8 +29,8 @@ check_func(const struct hp_man_func *f, const struct hp_elf *elf, struct hp_err 
 	struct hp_view bytes;
 
 	if (!hp_elf_bytes_at(elf, f->address, f->size, &bytes))
-		return hp_err_set(err, HP_E_BASELINE, "function '%s': the file has no bytes at 0x%llx, size %llu", hp_esc(f->name),
-		                  (unsigned long long)f->address, (unsigned long long)f->size);
+		return hp_err_set(err, HP_E_BASELINE, "function '%s': the file has no bytes at 0x%llx, size %llu",
+		                  hp_esc(f->name), (unsigned long long)f->address, (unsigned long long)f->size);
 	hp_hash_256(bytes, digest);
 	if (memcmp(digest, f->preimage, sizeof(digest)) == 0)
 		return 0;
@@ -54,13 +54,13 @@ hp_pkg_check_baseline(const struct hp_manifest *man, const struct hp_elf *elf, s
 	if (idx < 0) {
 		hp_hex(build_id.p, build_id.len, found);
 		hp_hex(man->targets[0].build_id, man->targets[0].build_id_len, expected);
-		return hp_err_set(err, HP_E_BASELINE, "'%s': found build ID %s, expected %s%s", hp_esc(elf->path), found, expected,
-		                  man->targets_cnt > 1 ? " or that of another target" : "");
+		return hp_err_set(err, HP_E_BASELINE, "'%s': found build ID %s, expected %s%s", hp_esc(elf->path), found,
+		                  expected, man->targets_cnt > 1 ? " or that of another target" : "");
 	}
 	t = &man->targets[idx];
 	if (strcmp(t->cpu, cpu_name(elf->machine)) != 0)
-		return hp_err_set(err, HP_E_BASELINE, "'%s': found CPU %s, expected %s", hp_esc(elf->path), cpu_name(elf->machine),
-		                  hp_esc(t->cpu));
+		return hp_err_set(err, HP_E_BASELINE, "'%s': found CPU %s, expected %s", hp_esc(elf->path),
+		                  cpu_name(elf->machine), hp_esc(t->cpu));
 	for (size_t i = 0; i < t->funcs_cnt; i++) {
 		r = check_func(&t->funcs[i], elf, err);
 		if (r < 0) {

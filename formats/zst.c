@@ -65,7 +65,8 @@ check_frame(struct hp_view frame, uint64_t raw_len, struct hp_err *err)
 	if (said == ZSTD_CONTENTSIZE_ERROR || said == ZSTD_CONTENTSIZE_UNKNOWN)
 		return hp_err_set(err, HP_E_FORMAT, "zstd frame does not tell its content size");
 	if (said != raw_len)
-		return hp_err_set(err, HP_E_FORMAT, "zstd frame holds %llu bytes, expected %llu", said, (unsigned long long)raw_len);
+		return hp_err_set(err, HP_E_FORMAT, "zstd frame holds %llu bytes, expected %llu", said,
+		                  (unsigned long long)raw_len);
 	if (ZSTD_getDictID_fromFrame(frame.p, frame.len) != 0)
 		return hp_err_set(err, HP_E_FORMAT, "zstd frame wants a dictionary");
 	n = ZSTD_findFrameCompressedSize(frame.p, frame.len);

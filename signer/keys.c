@@ -142,8 +142,8 @@ crypt_box(const struct hp_seckey_file *file, const struct hp_secret *pass, uint8
 	if (r < 0)
 		return r;
 	stream = p;
-	if (crypto_pwhash_scryptsalsa208sha256(stream, HP_SECBOX_LEN, (const char *)pass->p, pass->len, file->salt, file->opslimit,
-	                                       (size_t)file->memlimit) < 0)
+	if (crypto_pwhash_scryptsalsa208sha256(stream, HP_SECBOX_LEN, (const char *)pass->p, pass->len, file->salt,
+	                                       file->opslimit, (size_t)file->memlimit) < 0)
 		r = hp_err_set(err, HP_E_NOMEM, "the passphrase of this key costs %llu MiB of memory, which are not there",
 		               (unsigned long long)(file->memlimit >> 20));
 	for (size_t i = 0; i < HP_SECBOX_LEN && r == 0; i++)

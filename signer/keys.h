@@ -38,15 +38,16 @@ void hp_seckey_public(const struct hp_seckey *key, struct hp_pubkey *ret);
 
 /* hp_seckey_save(key, path, pass, cost, err): write a new file of mode 0600. pass NULL: not encrypted.
  * HP_E_IO: exists already (never overwritten), or cannot be written; HP_E_NOMEM: not enough for the cost. */
-HP_MUST_CHECK int hp_seckey_save(const struct hp_seckey *key, const char *path, const struct hp_secret *pass, enum hp_kdf_cost cost,
-                                 struct hp_err *err);
+HP_MUST_CHECK int hp_seckey_save(const struct hp_seckey *key, const char *path, const struct hp_secret *pass,
+                                 enum hp_kdf_cost cost, struct hp_err *err);
 
 /* hp_seckey_open(path, ret, err): read a key file; ret->encrypted tells whether a passphrase is wanted.
  * Freed with hp_seckey_close(). HP_E_IO, HP_E_FORMAT, HP_E_LIMIT. */
 HP_MUST_CHECK int hp_seckey_open(const char *path, struct hp_seckey_file **ret, struct hp_err *err);
 void hp_seckey_close(struct hp_seckey_file *file); /* NULL allowed */
-/* hp_seckey_unlock(file, pass, ret, err): pass NULL for a file that is not encrypted. HP_E_SIG: wrong passphrase; HP_E_FORMAT: the
- * file is damaged; HP_E_LIMIT: asks for more work than minisign ever would; HP_E_NOMEM. Takes seconds when encrypted. */
+/* hp_seckey_unlock(file, pass, ret, err): pass NULL for a file that is not encrypted. HP_E_SIG: wrong passphrase;
+ * HP_E_FORMAT: the file is damaged; HP_E_LIMIT: asks for more work than minisign ever would; HP_E_NOMEM. Takes seconds when
+ * encrypted. */
 HP_MUST_CHECK int hp_seckey_unlock(const struct hp_seckey_file *file, const struct hp_secret *pass, struct hp_seckey **ret,
                                    struct hp_err *err);
 

@@ -177,8 +177,8 @@ hp_verify_file(const char *path, const struct hp_trust *trust, const struct hp_v
 }
 
 int
-hp_verify_bytes(struct hp_view data, const struct hp_trust *trust, const struct hp_verify_opts *opts, struct hp_verified_pkg **ret,
-                struct hp_err *err)
+hp_verify_bytes(struct hp_view data, const struct hp_trust *trust, const struct hp_verify_opts *opts,
+                struct hp_verified_pkg **ret, struct hp_err *err)
 {
 	struct hp_buf file = { 0 };
 	int r;

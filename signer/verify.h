@@ -1,8 +1,8 @@
 /* Verification: the only maker of struct hp_verified_pkg. Builds without sign.c and keys.c.
  *
  * Order: read once, split (sizes and records), hash, check signatures; only then is anything parsed. ${now} and expiry come last.
- * A package is accepted when every record of a trusted key is valid, records of unknown keys are absent (or ignored on demand), and
- * at least ${require} distinct trusted keys have signed.
+ * A package is accepted when every record of a trusted key is valid, records of unknown keys are absent (or ignored on
+ * demand), and at least ${require} distinct trusted keys have signed.
  */
 #ifndef HP_SIGNER_VERIFY_H
 #define HP_SIGNER_VERIFY_H
@@ -22,8 +22,8 @@ struct hp_trust {
 	size_t cnt, cap;
 };
 
-/* hp_trust_add_path(trust, path, err): add a public key file, or every *.pub file directly in a folder. A key that is there already is no
- * error. HP_E_IO, HP_E_FORMAT (also: another key with the same id), HP_E_LIMIT. */
+/* hp_trust_add_path(trust, path, err): add a public key file, or every *.pub file directly in a folder. A key that is there
+ * already is no error. HP_E_IO, HP_E_FORMAT (also: another key with the same id), HP_E_LIMIT. */
 HP_MUST_CHECK int hp_trust_add_path(struct hp_trust *trust, const char *path, struct hp_err *err);
 HP_MUST_CHECK int hp_trust_add_key(struct hp_trust *trust, const struct hp_pubkey *key, struct hp_err *err);
 void hp_trust_release(struct hp_trust *trust);

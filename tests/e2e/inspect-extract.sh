@@ -40,9 +40,9 @@ readelf -lW dir/payload.0.elf >out
 expect_text out 'LOAD .*R E 0x1000'
 expect_text dir/manifest.json '"schema": "hpbuild.manifest/1"'
 cmp -n "$(stat -c %s part)" part p.hpk
-# an existing link is replaced, not followed
+# an existing link is not followed
 rm dir/manifest.json && echo keep >precious && ln -s ../precious dir/manifest.json
-"$hpbuild" extract --trust a.pub -o dir p.hpk >/dev/null
+expect_exit 1 "$hpbuild" extract --trust a.pub -o dir p.hpk >/dev/null 2>err
 expect_text precious keep
 expect_exit 2 "$hpbuild" extract --trust a.pub p.hpk 2>err
 expect_exit 1 "$hpbuild" extract --trust a.pub -o precious p.hpk 2>err

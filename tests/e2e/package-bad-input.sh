@@ -23,9 +23,9 @@ refuse 7 text
 expect_exit 7 "$hpbuild" sign --key a.key text 2>err
 expect_text text '^not a package'
 for n in 1 23 24 100 $((size / 2)) $((size - 72)) $((size - 1)); do
-	head -c "$n" good.hpk >cut
-	refuse 7 cut
-	expect_exit 7 "$hpbuild" inspect --unverified cut 2>err
+	head -c "$n" good.hpk >cut.hpk
+	refuse 7 cut.hpk
+	expect_exit 7 "$hpbuild" inspect --unverified cut.hpk 2>err
 done
 { cat good.hpk; printf x; } >long
 refuse 7 long

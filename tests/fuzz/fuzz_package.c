@@ -42,7 +42,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	}
 	if (hp_pkg_split(file, &parts, &err) < 0)
 		return 0;
-	if (hp_pkg_join(parts.signed_part, parts.sigs, parts.sigs_cnt, &again, &err) < 0 || !hp_view_eq(file, hp_buf_view(&again)))
+	if (hp_pkg_join(parts.signed_part, parts.sigs, parts.sigs_cnt, &again, &err) < 0 || !hp_view_eq(file,
+	                                                                                                hp_buf_view(&again)))
 		abort();
 	if (hp_pkg_parse(parts.signed_part, &pkg, &err) == 0) {
 		walk(&pkg);

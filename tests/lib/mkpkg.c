@@ -1,5 +1,5 @@
-/* mkpkg [-n NAME] [-s SERIAL] [-e EXPIRES] [-r] [-b BASELINE [-f FUNC]...]... -o OUT: an unsigned package made by hand, for tests of
- * everything behind the packager. Without -b its target is an invented program. */
+/* mkpkg [-n NAME] [-s SERIAL] [-e EXPIRES] [-r] [-b BASELINE [-f FUNC]...]... -o OUT: an unsigned package made by hand, for
+ * tests of everything behind the packager. Without -b its target is an invented program. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

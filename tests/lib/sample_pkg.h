@@ -104,7 +104,8 @@ sample_init(struct sample *s)
 	s->man = (struct hp_manifest){ .name = "fix-alpha", .serial = 7, .baseline_name = "prog", .baseline_version = "1.2-3",
 		                       .targets = s->targets, .targets_cnt = 1, .fixes = s->fixes, .fixes_cnt = 1,
 		                       .supersedes = s->supersedes, .supersedes_cnt = 1, .waivers = s->waivers, .waivers_cnt = 1,
-		                       .toolchain = s->toolchain, .toolchain_cnt = 1, .source_patch = "", .tool = "hpbuild 0.1.0" };
+				       .toolchain = s->toolchain, .toolchain_cnt = 1, .source_patch = "",
+				               .tool = "hpbuild 0.1.0" };
 }
 
 static inline void

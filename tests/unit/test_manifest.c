@@ -76,8 +76,10 @@ test_round_trip(void **state)
 static unsigned
 break_object(json_t *root, json_t *obj)
 {
-	static const char *const wrong[] = { "null", "-1", "1.5", "true", "\"\"", "\"x\"", "[]", "[1]", "[\"\"]", "{}", "[{}]", "[[]]",
-		                             "9007199254740992", "\"0x\"", "\"0X1\"", "\"0x01\"", "\"0x11111111111111111\"", "\"1\"" };
+	static const char *const wrong[] = { "null", "-1", "1.5", "true", "\"\"", "\"x\"", "[]", "[1]", "[\"\"]", "{}", "[{}]",
+	                                    "[[]]",
+					     "9007199254740992", "\"0x\"", "\"0X1\"", "\"0x01\"", "\"0x11111111111111111\"",
+					             "\"1\"" };
 	HP_AUTO(hp_mem) char **keys = calloc(json_object_size(obj) + 1, sizeof(*keys));
 	size_t cnt = 0;
 	unsigned refused = 0;
@@ -246,9 +248,12 @@ static void mut_no_funcs(struct sample *s) { s->targets[0].funcs_cnt = 0; }
 static void
 test_writer_refuses(void **state)
 {
-	static mutate_fn *const bad[] = { mut_no_targets, mut_same_id, mut_short_id,  mut_long_id, mut_kind,  mut_order,    mut_overlap,
-		                          mut_no_size,    mut_wrap,    mut_entry,     mut_no_name, mut_utf8,  mut_null_name, mut_added,
-		                          mut_hex,        mut_upper,   mut_patch,     mut_serial,  mut_huge,  mut_image,    mut_no_funcs };
+	static mutate_fn *const bad[] = { mut_no_targets, mut_same_id, mut_short_id,  mut_long_id, mut_kind,  mut_order,
+	                                    mut_overlap,
+					  mut_no_size,    mut_wrap,    mut_entry,     mut_no_name, mut_utf8,  mut_null_name,
+					          mut_added,
+					  mut_hex,        mut_upper,   mut_patch,     mut_serial,  mut_huge,  mut_image,
+					             mut_no_funcs };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

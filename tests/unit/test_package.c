@@ -251,7 +251,8 @@ test_more_chunks(void **state)
 	check_row(&part, HP_CHUNK_MANIFEST, 1, 0, 0, 0, HP_E_FORMAT);                      /* a second manifest */
 	check_row(&part, HP_CHUNK_FIXUPS, 1, HP_CHUNK_OPTIONAL, 0, 0, HP_E_FORMAT);        /* known, yet optional */
 	check_row(&part, HP_CHUNK_IMAGE, 1, HP_CHUNK_ZSTD, 9, UINT64_MAX, HP_E_LIMIT);     /* huge */
-	check_row(&part, HP_CHUNK_IMAGE, 1, HP_CHUNK_ZSTD, 9, 9216, HP_E_FORMAT);          /* at the ratio limit: belongs to no target */
+	check_row(&part, HP_CHUNK_IMAGE, 1, HP_CHUNK_ZSTD, 9, 9216,
+	          HP_E_FORMAT);          /* at the ratio limit: belongs to no target */
 	check_row(&part, HP_CHUNK_IMAGE, 1, HP_CHUNK_ZSTD, 9, 10240, HP_E_LIMIT);          /* beyond it */
 	check_row(&part, HP_CHUNK_IMAGE, 1, 0, 9, 10, HP_E_FORMAT);                        /* raw, two lengths */
 }
@@ -298,8 +299,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),       cmocka_unit_test(test_restart_only),  cmocka_unit_test(test_builder_refuses),
-		cmocka_unit_test(test_split_sizes),      cmocka_unit_test(test_too_many_records), cmocka_unit_test(test_parse_truncated),
+		cmocka_unit_test(test_round_trip),       cmocka_unit_test(test_restart_only),
+		         cmocka_unit_test(test_builder_refuses),
+		cmocka_unit_test(test_split_sizes),      cmocka_unit_test(test_too_many_records),
+		        cmocka_unit_test(test_parse_truncated),
 		cmocka_unit_test(test_parse_bit_flips),  cmocka_unit_test(test_more_chunks),   cmocka_unit_test(test_bombs),
 		cmocka_unit_test(test_frame_of_other_size),
 	};

@@ -98,7 +98,8 @@ test_who_signed(void **state)
 {
 	const struct env *e = *state;
 	HP_AUTO(hp_buf) struct hp_buf one = { 0 }, two = { 0 }, other = { 0 };
-	const struct hp_verify_opts none = { 0 }, req2 = { .require = 2 }, req3 = { .require = 3 }, ignore = { .ignore_unknown = true },
+	const struct hp_verify_opts none = { 0 }, req2 = { .require = 2 }, req3 = { .require = 3 },
+	        ignore = { .ignore_unknown = true },
 	                            both = { .require = 2, .ignore_unknown = true };
 
 	sign_with(e, 0, 1, &one);
@@ -392,10 +393,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_who_signed),       cmocka_unit_test(test_signing_again),       cmocka_unit_test(test_wrong_record),
-		cmocka_unit_test(test_every_bit_flip),   cmocka_unit_test(test_every_truncation),    cmocka_unit_test(test_verify_before_parse),
-		cmocka_unit_test(test_expiry),           cmocka_unit_test(test_attach),              cmocka_unit_test(test_key_files),
-		cmocka_unit_test(test_plain_key_file),   cmocka_unit_test(test_secret_lines),        cmocka_unit_test(test_trust_folder),
+		cmocka_unit_test(test_who_signed),       cmocka_unit_test(test_signing_again),
+		              cmocka_unit_test(test_wrong_record),
+		cmocka_unit_test(test_every_bit_flip),   cmocka_unit_test(test_every_truncation),
+		           cmocka_unit_test(test_verify_before_parse),
+		cmocka_unit_test(test_expiry),           cmocka_unit_test(test_attach),
+		                     cmocka_unit_test(test_key_files),
+		cmocka_unit_test(test_plain_key_file),   cmocka_unit_test(test_secret_lines),
+		               cmocka_unit_test(test_trust_folder),
 		cmocka_unit_test(test_verify_file),
 	};
 
