@@ -41,7 +41,7 @@ hp_out_bytes(const void *p, size_t len)
 void
 hp_out_json(json_t *value)
 {
-	char *text = json_dumps(value, JSON_INDENT(2) | JSON_SORT_KEYS);
+	char *text = json_dumps(value, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENSURE_ASCII);
 
 	if (text != NULL) {
 		hp_out("%s\n", text);

@@ -10,7 +10,7 @@
 
 /* Result text on stdout. A write error is remembered and reported by hp_out_finish(). */
 void hp_out(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* hp_out_json(value): print ${value} (sorted keys, indented) on stdout and release it. */
+/* hp_out_json(value): print ${value} (sorted keys, indented, ASCII only: no bidi tricks on a terminal) and release it. */
 void hp_out_json(json_t *value);
 /* hp_out_bytes(p, len): raw bytes on stdout. */
 void hp_out_bytes(const void *p, size_t len);
