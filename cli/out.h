@@ -32,7 +32,7 @@ int hp_out_finish(int status);
 
 /* Colour and progress: hp_color("1;31") is the escape sequence or "" when colour is off for stderr. */
 const char *hp_color(const char *sgr);
-/* hp_prompt(text, answered): "text: " on stderr, also with -q; when ${answered}, the line end that a hidden answer did not show. */
+/* hp_prompt(text, answered): "text: " on stderr, also with -q; with ${answered}, the newline that a hidden answer lacks. */
 void hp_prompt(const char *text, bool answered);
 /* hp_progress(done, total, what): a status line on stderr, only on a terminal and not with -q; done == total clears it. */
 void hp_progress(size_t done, size_t total, const char *what);
