@@ -22,7 +22,7 @@ void hp_arena_release(struct hp_arena *arena);
 
 /* hp_arena_alloc(arena, len): zeroed, aligned for any type. NULL: no memory. O(1) amortised plus the zeroing. */
 void *hp_arena_alloc(struct hp_arena *arena, size_t len) __attribute__((malloc, alloc_size(2)));
-/* hp_arena_array(arena, cnt, len): as above for ${cnt} items of ${len} bytes, NULL also on overflow. cnt 0 gives a valid pointer. */
+/* hp_arena_array(arena, cnt, len): as above for ${cnt} items of ${len} bytes, NULL also on overflow. cnt 0 gives a pointer. */
 void *hp_arena_array(struct hp_arena *arena, size_t cnt, size_t len) __attribute__((malloc));
 /* hp_arena_strndup(arena, s, len): terminated copy of ${len} bytes. */
 char *hp_arena_strndup(struct hp_arena *arena, const char *s, size_t len);

@@ -21,7 +21,7 @@ HP_MUST_CHECK int hp_file_read(const char *path, uint64_t max_len, struct hp_buf
  * setting it: not while another thread creates files. */
 HP_MUST_CHECK int hp_file_write(const char *path, struct hp_view data, unsigned mode, struct hp_err *err);
 
-/* hp_file_create(path, data, mode, err): the same for a file that must not be there yet. HP_E_IO with EEXIST when something is. */
+/* hp_file_create(path, data, mode, err): the same for a file that must not be there yet. HP_E_IO, EEXIST when something is. */
 HP_MUST_CHECK int hp_file_create(const char *path, struct hp_view data, unsigned mode, struct hp_err *err);
 
 enum hp_path_kind { HP_PATH_MISSING, HP_PATH_FILE, HP_PATH_DIR, HP_PATH_OTHER };

@@ -127,8 +127,9 @@ hp_opts_parse(const struct hp_opt *opts, const struct hp_usage *usage, int argc,
 	}
 	n = argc - optind;
 	if (n < usage->min_args)
-		return hp_usage_error(usage->verb, "wants %s%d argument%s, got %d", usage->max_args == usage->min_args ? "" : "at least ",
-		                      usage->min_args, usage->min_args == 1 ? "" : "s", n);
+		return hp_usage_error(usage->verb, "wants %s%d argument%s, got %d",
+		                      usage->max_args == usage->min_args ? "" : "at least ", usage->min_args,
+		                      usage->min_args == 1 ? "" : "s", n);
 	if (usage->max_args >= 0 && n > usage->max_args)
 		return hp_usage_error(usage->verb, "unexpected argument '%s'", argv[optind + usage->max_args]);
 	*ret_first = optind;

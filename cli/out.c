@@ -186,7 +186,8 @@ hp_color(const char *sgr)
 {
 	/* The few sequences in use; a table keeps this free of buffers. */
 	static const char *const known[][2] = {
-		{ "0", "\033[0m" }, { "1", "\033[1m" }, { "1;31", "\033[1;31m" }, { "1;32", "\033[1;32m" }, { "1;33", "\033[1;33m" },
+		{ "0", "\033[0m" },       { "1", "\033[1m" },       { "1;31", "\033[1;31m" },
+		{ "1;32", "\033[1;32m" }, { "1;33", "\033[1;33m" },
 	};
 	const char *no = getenv("NO_COLOR");
 

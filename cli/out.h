@@ -23,7 +23,8 @@ void hp_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* An error message on stderr; returns HP_EXIT_USAGE: for wrong use of options that the table cannot see. */
 int hp_usage_error(const char *verb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* hp_out_fail(err, json): report a failure on stderr, and with ${json} also as hpbuild.error/1 on stdout; returns the exit status. */
+/* hp_out_fail(err, json): report a failure on stderr, and with ${json} also as hpbuild.error/1 on stdout; returns the exit
+ * status. */
 int hp_out_fail(const struct hp_err *err, bool json);
 /* Exit status that belongs to an enum hp_code. */
 int hp_exit_status(int code);

@@ -9,7 +9,7 @@ need nm objdump ar
 archive() {
 	nm -A -g --defined-only "$1" | awk '$NF !~ /^hp_[a-z0-9_]+$/ && NF > 2 { print $1 " " $NF ": exported, but not called hp_*" }'
 	objdump -t "$1" | awk '/file format/ { o = $1 } $0 ~ / O \.t?(data|bss)\t/ { print o " " $NF ": a variable that can change (" $(NF - 2) ")" }'
-	ar t "$1" | sort | uniq -d | sed 's|$|: twice in the archive, so one replaces the other|'
+	ar t "$1" | sort | uniq -d | sed 's|$|: two members of the archive have this name|'
 }
 
 make_archive() { # SOURCE

@@ -46,7 +46,8 @@ only() {
 
 libraries() {
 	only '(libelf/)?(libelf|gelf|nlist)\.h' 'formats/elf_[a-z0-9_]*\.c'
-	only '(libdwarf/.*|libdwarf\.h|dwarf\.h)' 'formats/dwarf_[a-z0-9_]*\.[ch]'
+	only 'libdwarf/.*|libdwarf\.h' 'formats/dwarf_[a-z0-9_]*\.[ch]'
+	only 'dwarf\.h' 'formats/dwarf_[a-z0-9_]*\.[ch]|applier/.*' # libdw has constants of the same name
 	only '(Zydis|Zycore)/.*' 'formats/insn_x86\.c'
 	only 'zstd.*\.h|zdict\.h' 'formats/zst\.c'
 	only 'sodium(/.*)?\.h' 'signer/.*|formats/hash\.c|formats/minisign\.c'

@@ -242,8 +242,8 @@ static void
 trees_are_listed_in_one_order(void **state)
 {
 	static const char *const dirs[] = { "t", "t/b", "t/b/deep", "t/a", "t/empty", "t/x.o" };
-	static const char *const files[] = { "t/z.o", "t/a/1.o", "t/b/deep/q.o", "t/b/2.o", "t/a.o", "t/a-b.o", "t/B.o", "t/notes.txt",
-		                             "t/x.o/in-a-folder.o", "t/bad\nname.o", "t/.o" };
+	static const char *const files[] = { "t/z.o", "t/a/1.o",     "t/b/deep/q.o",        "t/b/2.o",       "t/a.o", "t/a-b.o",
+		                             "t/B.o", "t/notes.txt", "t/x.o/in-a-folder.o", "t/bad\nname.o", "t/.o" };
 	static const char *const want[] = { ".o", "B.o", "a-b.o", "a.o", "a/1.o", "b/2.o", "b/deep/q.o", "bad\nname.o", "link.o",
 		                            "x.o/in-a-folder.o", "z.o" };
 	struct hp_arena arena = { 0 };

@@ -25,7 +25,8 @@ keys_are_bytes_not_strings(void **state)
 	static const struct {
 		const char *p;
 		size_t len;
-	} keys[] = { { "", 0 }, { "\0", 1 }, { "\0\0", 2 }, { "a", 1 }, { "a\0", 2 }, { "a\0b", 3 }, { "abcdefgh", 8 }, { "abcdefgh\0", 9 } };
+	} keys[] = { { "", 0 },    { "\0", 1 },   { "\0\0", 2 },     { "a", 1 },
+		     { "a\0", 2 }, { "a\0b", 3 }, { "abcdefgh", 8 }, { "abcdefgh\0", 9 } };
 
 	(void)state;
 	for (size_t i = 0; i < CNT(keys); i++)

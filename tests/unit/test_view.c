@@ -10,7 +10,9 @@ reads_stay_inside(void **state)
 	for (size_t len = 0; len <= 20; len++) {
 		uint8_t *p = malloc(len);
 		struct hp_view v = hp_view_of(p, len);
-		const uint64_t offs[] = { 0, 1, 3, 4, 8, len, len + 1, UINT64_MAX, UINT64_MAX - 3, UINT64_MAX - 7, (uint64_t)1 << 63 };
+		const uint64_t offs[] = {
+			0, 1, 3, 4, 8, len, len + 1, UINT64_MAX, UINT64_MAX - 3, UINT64_MAX - 7, (uint64_t)1 << 63
+		};
 
 		for (size_t i = 0; i < len; i++)
 			p[i] = (uint8_t)(i + 1);
