@@ -45,12 +45,34 @@ bool hp_arch_jump(uint64_t from, uint64_t to, uint8_t *ret);
 /* hp_arch_jump_reach(from, ret_lo, ret_hi): lowest and highest address that a jump at ${from} reaches. */
 void hp_arch_jump_reach(uint64_t from, int64_t *ret_lo, int64_t *ret_hi);
 
-/* hp_arch_find_syscall(code, ret_off): offset of an instruction in ${code} that enters the kernel. */
-bool hp_arch_find_syscall(struct hp_view code, uint64_t *ret_off);
-/* hp_arch_call_setup(base, syscall_va, nr, args, ret): registers that make system call ${nr} from ${syscall_va}, all others as
- * in ${base}. An interrupted call of the thread is not restarted while they are in force. */
-void hp_arch_call_setup(const struct hp_arch_regs *base, uint64_t syscall_va, long nr, const uint64_t args[6],
-                        struct hp_arch_regs *ret);
+/* Pieces of the target's own code that injected calls run through; 0 = not found yet. */
+struct hp_arch_gadgets {
+	uint64_t syscall_va;     /* enters the kernel */
+	uint64_t syscall_ret_va; /* enters the kernel, then returns to the address on the stack */
+	uint64_t sigreturn_va;   /* makes the rt_sigreturn call, as the C library's signal restorer does */
+};
+
+/* hp_arch_find_gadgets(code, va, gadgets): fill what is still missing from ${code}, which lies at ${va}. True when all are there. */
+bool hp_arch_find_gadgets(struct hp_view code, uint64_t va, struct hp_arch_gadgets *gadgets);
+
+/* A signal frame below the stack of a borrowed thread. An injected call runs on top of it: when hpbuild dies, the call completes,
+ * returns into the sigreturn piece, and the kernel restores the thread from the frame. While hpbuild lives it puts the
+ * registers back itself, because rt_sigreturn ends an interrupted sleep with EINTR where a direct way does not. */
+#define HP_ARCH_FRAME_MAX 8192u
+struct hp_arch_frame {
+	uint64_t va; /* where the bytes belong, and the stack pointer of injected calls; 0 = no frame */
+	size_t len;
+	uint8_t bytes[HP_ARCH_FRAME_MAX];
+};
+
+/* hp_arch_frame_make(tid, saved, mask, gadgets, stack_lo, ret): false when it cannot be: a piece is missing, or no room above ${stack_lo}. */
+bool hp_arch_frame_make(pid_t tid, const struct hp_arch_regs *saved, uint64_t mask, const struct hp_arch_gadgets *gadgets,
+                        uint64_t stack_lo, struct hp_arch_frame *ret);
+
+/* hp_arch_call_setup(base, gadgets, frame_va, nr, args, ret): registers that make system call ${nr}, all others as in ${base};
+ * frame_va 0: without a frame. An interrupted call of the thread is not restarted while they are in force. */
+void hp_arch_call_setup(const struct hp_arch_regs *base, const struct hp_arch_gadgets *gadgets, uint64_t frame_va, long nr,
+                        const uint64_t args[6], struct hp_arch_regs *ret);
 /* hp_arch_call_result(regs): what the call returned: a value or a negative errno. */
 int64_t hp_arch_call_result(const struct hp_arch_regs *regs);
 

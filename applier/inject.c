@@ -1,38 +1,50 @@
 #include "applier/inject.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#define CODE_LEN_MAX ((size_t)65536) /* bytes of one mapping that are searched for a system call instruction */
+#define CODE_LEN ((size_t)262144) /* bytes of code that are searched at a time */
+#define CODE_OVERLAP 16u
 #define TIDS_MAX 512u                /* threads that are tried for borrowing */
 #define TRY_NS 50000000u             /* how long one thread is waited for */
 
+/* In pieces that overlap by the longest sequence. True when everything is found. */
 static bool
-search_area(const struct hp_proc *proc, const struct hp_area *a, uint64_t *ret_va)
+search_area(const struct hp_proc *proc, const struct hp_area *a, uint8_t *buf, struct hp_arch_gadgets *g)
 {
-	uint8_t code[CODE_LEN_MAX];
-	uint64_t len = a->end - a->start, off;
+	for (uint64_t va = a->start; va < a->end; va += CODE_LEN - CODE_OVERLAP) {
+		size_t len = a->end - va < CODE_LEN ? (size_t)(a->end - va) : CODE_LEN;
 
-	if (len > sizeof(code))
-		len = sizeof(code);
-	if (hp_proc_read(proc, a->start, code, (size_t)len, NULL) < 0 || !hp_arch_find_syscall(hp_view_of(code, (size_t)len), &off))
-		return false;
-	*ret_va = a->start + off;
-	return true;
+		if (hp_proc_read(proc, va, buf, len, NULL) < 0)
+			return false;
+		if (hp_arch_find_gadgets(hp_view_of(buf, len), va, g))
+			return true;
+	}
+	return false;
 }
 
-/* The vDSO has the instruction and is nobody's to change; without one (vdso=0), any code will do. */
-static bool
-find_syscall(const struct hp_proc *proc, const struct hp_areas *areas, uint64_t *ret_va)
+/* The vDSO first: it has the instruction that enters the kernel and is nobody's to change. Then any code. */
+static int
+find_gadgets(const struct hp_proc *proc, const struct hp_areas *areas, struct hp_arch_gadgets *ret, struct hp_err *err)
 {
+	uint8_t *buf = malloc(CODE_LEN);
+	bool all = false;
+
+	if (buf == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory");
 	for (size_t i = 0; i < areas->cnt; i++)
-		if (strcmp(areas->v[i].path, "[vdso]") == 0 && search_area(proc, &areas->v[i], ret_va))
-			return true;
-	for (size_t i = 0; i < areas->cnt; i++)
-		if ((areas->v[i].prot & (PROT_EXEC | PROT_WRITE)) == PROT_EXEC && search_area(proc, &areas->v[i], ret_va))
-			return true;
-	return false;
+		if (strcmp(areas->v[i].path, "[vdso]") == 0)
+			all = search_area(proc, &areas->v[i], buf, ret);
+	for (size_t i = 0; i < areas->cnt && !all; i++)
+		if ((areas->v[i].prot & (PROT_EXEC | PROT_WRITE | PROT_READ)) == (PROT_EXEC | PROT_READ))
+			all = search_area(proc, &areas->v[i], buf, ret);
+	free(buf);
+	if (ret->syscall_va == 0)
+		return hp_err_set(err, HP_E_UNPATCHABLE, "process %d (%s): no system call instruction in its code", proc->pid,
+		                  proc->comm);
+	return 0;
 }
 
 /* Threads at rest first: the main thread, then the others. One inside a restartable sequence is left alone. */
@@ -66,24 +78,24 @@ int
 hp_borrow_begin(const struct hp_proc *proc, const struct hp_areas *areas, uint64_t deadline_ns, struct hp_borrow *ret,
                 struct hp_err *err)
 {
-	struct hp_borrow b = { .proc = proc };
+	const struct hp_area *stack;
 	int r;
 
-	if (!find_syscall(proc, areas, &b.syscall_va))
-		return hp_err_set(err, HP_E_UNPATCHABLE, "process %d (%s): no system call instruction in its code", proc->pid,
-		                  proc->comm);
-	r = hp_stop_init(&b.stop, 1, err);
+	memset(ret, 0, sizeof(*ret));
+	ret->proc = proc;
+	r = find_gadgets(proc, areas, &ret->gadgets, err);
+	if (r == 0)
+		r = hp_stop_init(&ret->stop, 1, err);
 	if (r < 0)
 		return r;
-	r = pick(&b, deadline_ns, err);
-	if (r == 0)
-		r = hp_hold_begin(&b.stop.v[0], &b.hold, err);
-	if (r < 0) {
-		hp_stop_release(&b.stop);
-		return r;
+	r = pick(ret, deadline_ns, err);
+	if (r == 0) {
+		stack = hp_area_at(areas, hp_arch_sp(&ret->stop.v[0].regs));
+		r = hp_hold_begin(proc, &ret->stop.v[0], &ret->gadgets, stack != NULL ? stack->start : UINT64_MAX, &ret->hold, err);
 	}
-	*ret = b;
-	return 0;
+	if (r < 0)
+		hp_stop_release(&ret->stop);
+	return r;
 }
 
 int
@@ -100,10 +112,7 @@ hp_borrow_end(struct hp_borrow *b, struct hp_err *err)
 static int
 call(struct hp_borrow *b, long nr, const uint64_t args[6], int64_t *ret, struct hp_err *err)
 {
-	struct hp_arch_regs regs;
-
-	hp_arch_call_setup(&b->hold.saved, b->syscall_va, nr, args, &regs);
-	return hp_hold_call(&b->hold, &regs, ret, err);
+	return hp_hold_call(&b->hold, nr, args, ret, err);
 }
 
 int

@@ -13,7 +13,7 @@ struct hp_borrow {
 	const struct hp_proc *proc;
 	struct hp_stop stop;
 	struct hp_hold hold;
-	uint64_t syscall_va; /* of an instruction that enters the kernel */
+	struct hp_arch_gadgets gadgets;
 	uint64_t time_ns;    /* how long the thread was away, set by hp_borrow_end() */
 };
 

@@ -13,13 +13,15 @@
 
 #include "base/le.h"
 
-#define SPIN_ROUNDS 200u        /* sched_yield() this often before sleeping between two looks */
-#define NAP_NS 50000
+#define SPIN_ROUNDS 2u          /* looks without waiting */
+#define NAP_NS 2000000          /* at most, when no signal comes */
 #define HOLD_LIMIT_NS 1000000000u /* one injected call; they do not block */
 
 int
 hp_stop_init(struct hp_stop *stop, size_t cap, struct hp_err *err)
 {
+	sigset_t chld;
+
 	*stop = (struct hp_stop){ .cap = cap };
 	stop->v = calloc(cap, sizeof(*stop->v));
 	stop->tids = calloc(cap, sizeof(*stop->tids));
@@ -27,6 +29,9 @@ hp_stop_init(struct hp_stop *stop, size_t cap, struct hp_err *err)
 		hp_stop_release(stop);
 		return hp_err_set(err, HP_E_NOMEM, "no memory for %zu threads", cap);
 	}
+	(void)sigemptyset(&chld);
+	(void)sigaddset(&chld, SIGCHLD);
+	stop->has_mask = pthread_sigmask(SIG_BLOCK, &chld, &stop->saved_mask) == 0;
 	return 0;
 }
 
@@ -34,20 +39,25 @@ void
 hp_stop_release(struct hp_stop *stop)
 {
 	hp_stop_resume(stop);
+	if (stop->has_mask)
+		(void)pthread_sigmask(SIG_SETMASK, &stop->saved_mask, NULL);
 	free(stop->v);
 	free(stop->tids);
 	*stop = (struct hp_stop){ 0 };
 }
 
+/* A tracee that stops sends SIGCHLD, which is blocked: wait for it. A few looks without waiting come first, they are faster. */
 static void
 nap(unsigned round)
 {
 	struct timespec ts = { 0, NAP_NS };
+	sigset_t chld;
 
 	if (round < SPIN_ROUNDS)
-		(void)sched_yield();
-	else
-		(void)nanosleep(&ts, NULL);
+		return;
+	(void)sigemptyset(&chld);
+	(void)sigaddset(&chld, SIGCHLD);
+	(void)sigtimedwait(&chld, NULL, &ts);
 }
 
 /* One look at a task that was told to stop. True when it has settled (stopped or gone). */
@@ -79,6 +89,29 @@ settle(struct hp_task *t)
 	return false;
 }
 
+/* While threads are held, nothing that merely computes may keep us from letting them go: real-time priority, where that is
+ * permitted. We sleep while we wait, so the threads that are to stop get their processor. */
+static void
+hurry(struct hp_stop *stop)
+{
+	struct sched_param param = { .sched_priority = 1 };
+
+	stop->began_ns = hp_now_ns();
+	stop->old_policy = sched_getscheduler(0);
+	stop->hurried = (stop->old_policy == SCHED_OTHER || stop->old_policy == SCHED_BATCH || stop->old_policy == SCHED_IDLE) &&
+	                sched_setscheduler(0, SCHED_FIFO, &param) == 0;
+}
+
+static void
+calm(struct hp_stop *stop)
+{
+	struct sched_param param = { .sched_priority = 0 };
+
+	if (stop->hurried)
+		(void)sched_setscheduler(0, stop->old_policy, &param);
+	stop->hurried = false;
+}
+
 static bool
 is_known(const struct hp_stop *stop, pid_t tid)
 {
@@ -108,7 +141,7 @@ static int
 seize(const struct hp_proc *proc, struct hp_stop *stop, pid_t tid, struct hp_err *err)
 {
 	if (stop->began_ns == 0)
-		stop->began_ns = hp_now_ns();
+		hurry(stop);
 	if (ptrace(PTRACE_SEIZE, tid, NULL, PTRACE_O_TRACESYSGOOD) < 0) {
 		int saved = errno;
 
@@ -241,6 +274,7 @@ hp_stop_resume(struct hp_stop *stop)
 			let_go(&stop->v[i]);
 	if (stop->began_ns != 0)
 		stop->pause_ns = hp_now_ns() - stop->began_ns;
+	calm(stop);
 	for (size_t i = 0; i < stop->cnt; i++)
 		if (stop->v[i].state == HP_TASK_SEIZED)
 			let_go(&stop->v[i]);
@@ -249,15 +283,18 @@ hp_stop_resume(struct hp_stop *stop)
 }
 
 int
-hp_hold_begin(const struct hp_task *task, struct hp_hold *ret, struct hp_err *err)
+hp_hold_begin(const struct hp_proc *proc, const struct hp_task *task, const struct hp_arch_gadgets *gadgets, uint64_t stack_lo,
+              struct hp_hold *ret, struct hp_err *err)
 {
-	uint64_t all = UINT64_MAX;
-
-	*ret = (struct hp_hold){ .tid = task->tid, .saved = task->regs };
-	if (ptrace(PTRACE_GETSIGMASK, task->tid, sizeof(uint64_t), &ret->saved_mask) < 0 ||
-	    ptrace(PTRACE_SETSIGMASK, task->tid, sizeof(uint64_t), &all) < 0)
-		return hp_err_set(err, HP_E_BUSY, "thread %d: cannot hold signals back: %s", task->tid, strerror(errno));
-	ret->dirty = true;
+	ret->tid = task->tid;
+	ret->saved = task->regs;
+	ret->gadgets = *gadgets;
+	ret->dirty = ret->masked = false;
+	if (ptrace(PTRACE_GETSIGMASK, task->tid, sizeof(uint64_t), &ret->saved_mask) < 0)
+		return hp_err_set(err, HP_E_BUSY, "thread %d: cannot read its signal mask: %s", task->tid, strerror(errno));
+	if (hp_arch_frame_make(task->tid, &ret->saved, ret->saved_mask, gadgets, stack_lo, &ret->frame) &&
+	    hp_proc_write(proc, ret->frame.va, ret->frame.bytes, ret->frame.len, NULL) < 0)
+		ret->frame.va = 0;
 	return 0;
 }
 
@@ -298,28 +335,35 @@ step(struct hp_hold *hold, enum __ptrace_request request, bool want_syscall, str
 }
 
 int
-hp_hold_call(struct hp_hold *hold, const struct hp_arch_regs *regs, int64_t *ret, struct hp_err *err)
+hp_hold_call(struct hp_hold *hold, long nr, const uint64_t args[6], int64_t *ret, struct hp_err *err)
 {
-	struct hp_arch_regs after;
+	struct hp_arch_regs regs;
+	uint64_t all = UINT64_MAX;
 	int r;
 
-	if (hp_arch_regs_set(hold->tid, regs) < 0)
+	hp_arch_call_setup(&hold->saved, &hold->gadgets, hold->frame.va, nr, args, &regs);
+	hold->dirty = true;
+	if (hp_arch_regs_set(hold->tid, &regs) < 0)
 		return hp_err_set(err, HP_E_BUSY, "thread %d: cannot set registers: %s", hold->tid, strerror(errno));
+	/* The mask comes after the registers: from here on the frame would give it back. */
+	if (!hold->masked && ptrace(PTRACE_SETSIGMASK, hold->tid, sizeof(uint64_t), &all) < 0)
+		return hp_err_set(err, HP_E_BUSY, "thread %d: cannot hold signals back: %s", hold->tid, strerror(errno));
+	hold->masked = true;
 	r = step(hold, PTRACE_SYSCALL, true, err); /* on its way in */
 	if (r < 0)
 		return r;
 	r = step(hold, PTRACE_SYSCALL, true, err); /* on its way out */
 	if (r < 0)
 		return r;
-	if (hp_arch_regs_get(hold->tid, &after) < 0)
+	if (hp_arch_regs_get(hold->tid, &regs) < 0)
 		return hp_err_set(err, HP_E_BUSY, "thread %d: cannot read registers: %s", hold->tid, strerror(errno));
-	*ret = hp_arch_call_result(&after);
+	*ret = hp_arch_call_result(&regs);
 	return 0;
 }
 
 /* The thread stands at the exit of the injected call. Registers that are put back there would skip the kernel's restart of an
  * interrupted call, which happens only on the way out of signal handling; so it is led into the stop of PTRACE_INTERRUPT again,
- * which is such a place, and gets its registers there. */
+ * which is such a place, and gets its registers there. Mask before registers: until they are set, the frame is good for both. */
 int
 hp_hold_end(struct hp_hold *hold, struct hp_err *err)
 {
@@ -328,8 +372,8 @@ hp_hold_end(struct hp_hold *hold, struct hp_err *err)
 	if (ptrace(PTRACE_INTERRUPT, hold->tid, NULL, NULL) < 0 || step(hold, PTRACE_CONT, false, NULL) < 0)
 		return 0; /* it has ended */
 	hold->dirty = false;
-	if (hp_arch_regs_set(hold->tid, &hold->saved) < 0 ||
-	    ptrace(PTRACE_SETSIGMASK, hold->tid, sizeof(uint64_t), &hold->saved_mask) < 0)
+	if (ptrace(PTRACE_SETSIGMASK, hold->tid, sizeof(uint64_t), &hold->saved_mask) < 0 ||
+	    hp_arch_regs_set(hold->tid, &hold->saved) < 0)
 		return errno == ESRCH ? 0
 		                      : hp_err_set(err, HP_E_UNDO, "thread %d: cannot give its registers back: %s", hold->tid,
 		                                   strerror(errno));

@@ -7,6 +7,7 @@
 #ifndef HP_APPLIER_TRACE_H
 #define HP_APPLIER_TRACE_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,6 +33,10 @@ struct hp_stop {
 	struct hp_task *v;
 	size_t cnt, cap;
 	pid_t *tids;        /* scratch for listing, cap entries */
+	sigset_t saved_mask; /* ours, from before SIGCHLD was blocked to wait for it */
+	bool has_mask;
+	int old_policy; /* scheduling, from before it was raised for the time of the stop */
+	bool hurried;
 	size_t seen_cnt;    /* tasks that the last listing found; > cap: make it larger and try again */
 	uint64_t began_ns;  /* when the first task was told to stop */
 	uint64_t pause_ns;  /* from then to the last release, set by hp_stop_resume() */
@@ -51,18 +56,23 @@ HP_MUST_CHECK int hp_stop_one(const struct hp_proc *proc, struct hp_stop *stop, 
 /* hp_stop_resume(stop): let every task run as if nothing had been. */
 void hp_stop_resume(struct hp_stop *stop);
 
-/* What applier/inject.c needs to run system calls in a stopped thread; signals are held back meanwhile. */
+/* A stopped thread that makes system calls for us (see applier/inject.h). Signals are held back meanwhile. */
 struct hp_hold {
 	pid_t tid;
 	struct hp_arch_regs saved;
 	uint64_t saved_mask;
-	bool dirty; /* registers or mask differ from what was saved */
+	struct hp_arch_gadgets gadgets;
+	struct hp_arch_frame frame; /* va 0: without; then the thread is lost if hpbuild is killed just now */
+	bool dirty;  /* registers differ from what was saved */
+	bool masked; /* the signal mask differs */
 };
 
-/* hp_hold_begin(task, ret, err): save registers and signal mask, block signals. HP_E_BUSY. */
-HP_MUST_CHECK int hp_hold_begin(const struct hp_task *task, struct hp_hold *ret, struct hp_err *err);
-/* hp_hold_call(hold, regs, ret, err): run the system call that ${regs} are set up for. ret: its result. HP_E_BUSY: target died. */
-HP_MUST_CHECK int hp_hold_call(struct hp_hold *hold, const struct hp_arch_regs *regs, int64_t *ret, struct hp_err *err);
+/* hp_hold_begin(proc, task, gadgets, stack_lo, ret, err): save registers and signal mask, write the frame to the stack, below what is in
+ * use and not below ${stack_lo}. The thread itself is not changed yet. HP_E_BUSY. */
+HP_MUST_CHECK int hp_hold_begin(const struct hp_proc *proc, const struct hp_task *task, const struct hp_arch_gadgets *gadgets,
+                                uint64_t stack_lo, struct hp_hold *ret, struct hp_err *err);
+/* hp_hold_call(hold, nr, args, ret, err): make system call ${nr}. ret: its result. HP_E_BUSY: the target died. */
+HP_MUST_CHECK int hp_hold_call(struct hp_hold *hold, long nr, const uint64_t args[6], int64_t *ret, struct hp_err *err);
 /* hp_hold_end(hold, err): bring the thread back to the very stop, registers and mask it was in. HP_E_UNDO when that fails
  * although the thread lives. */
 HP_MUST_CHECK int hp_hold_end(struct hp_hold *hold, struct hp_err *err);

@@ -86,21 +86,27 @@ hp_arch_jump_reach(uint64_t from, int64_t *ret_lo, int64_t *ret_hi)
 	*ret_hi = (int64_t)from + HP_ARCH_JUMP_LEN + INT32_MAX;
 }
 
-bool
-hp_arch_find_syscall(struct hp_view code, uint64_t *ret_off)
+static void
+find(struct hp_view code, uint64_t va, const char *insns, size_t len, uint64_t *ret_va)
 {
-	static const uint8_t insn[] = { 0x0f, 0x05 }; /* syscall */
-	const uint8_t *hit = code.len > 0 ? memmem(code.p, code.len, insn, sizeof(insn)) : NULL;
+	const uint8_t *hit = *ret_va == 0 && code.len > 0 ? memmem(code.p, code.len, insns, len) : NULL;
 
-	if (hit == NULL)
-		return false;
-	*ret_off = (uint64_t)(hit - code.p);
-	return true;
+	if (hit != NULL)
+		*ret_va = va + (uint64_t)(hit - code.p);
+}
+
+bool
+hp_arch_find_gadgets(struct hp_view code, uint64_t va, struct hp_arch_gadgets *gadgets)
+{
+	find(code, va, "\x0f\x05", 2, &gadgets->syscall_va);                              /* syscall */
+	find(code, va, "\x0f\x05\xc3", 3, &gadgets->syscall_ret_va);                      /* syscall; ret */
+	find(code, va, "\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05", 9, &gadgets->sigreturn_va); /* mov $15, %rax; syscall */
+	return gadgets->syscall_va != 0 && gadgets->syscall_ret_va != 0 && gadgets->sigreturn_va != 0;
 }
 
 void
-hp_arch_call_setup(const struct hp_arch_regs *base, uint64_t syscall_va, long nr, const uint64_t args[6],
-                   struct hp_arch_regs *ret)
+hp_arch_call_setup(const struct hp_arch_regs *base, const struct hp_arch_gadgets *gadgets, uint64_t frame_va, long nr,
+                   const uint64_t args[6], struct hp_arch_regs *ret)
 {
 	static const uint8_t order[6] = { REG(rdi), REG(rsi), REG(rdx), REG(r10), REG(r8), REG(r9) };
 
@@ -109,7 +115,9 @@ hp_arch_call_setup(const struct hp_arch_regs *base, uint64_t syscall_va, long nr
 		ret->v[order[i]] = args[i];
 	ret->v[REG(rax)] = (uint64_t)nr;
 	ret->v[REG(orig_rax)] = UINT64_MAX; /* not in a system call: the kernel does not try to restart one */
-	ret->v[REG(rip)] = syscall_va;
+	ret->v[REG(rip)] = frame_va != 0 ? gadgets->syscall_ret_va : gadgets->syscall_va;
+	if (frame_va != 0)
+		ret->v[REG(rsp)] = frame_va; /* its first word is the address of the sigreturn piece */
 }
 
 int64_t

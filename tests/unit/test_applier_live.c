@@ -1,318 +1,5 @@
 /* Apply and revert on forked children of this test, with a payload made by hand. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <dlfcn.h>
-#include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <link.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/ptrace.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
-#include "applier/applier.h"
-#include "applier/arch.h"
-#include "formats/hash.h"
-#include "formats/verified.h"
-
-#define FUNC_LEN 16u
-
-/* The function that is replaced: machine code of our own, so that its size is known. mov $1, %eax; ret; int3... */
-__attribute__((used)) int victim_answer(void);
-__asm__(".text\n.balign 16\n.globl victim_answer\n.type victim_answer,@function\nvictim_answer:\n"
-        ".cfi_startproc\nmov $1, %eax\nret\n.fill 10, 1, 0x90\n.cfi_endproc\n.size victim_answer, 16\n");
-/* One that stays on the stack: calls through rdi and returns. sub $8,%rsp; call *%rdi; add $8,%rsp; ret */
-__attribute__((used)) int victim_outer(int (*)(void));
-__asm__(".text\n.balign 16\n.globl victim_outer\n.type victim_outer,@function\nvictim_outer:\n"
-        ".cfi_startproc\nsub $8, %rsp\n.cfi_adjust_cfa_offset 8\ncall *%rdi\nadd $8, %rsp\n.cfi_adjust_cfa_offset -8\nret\nnop\n"
-        ".cfi_endproc\n.fill 4,1,0x90\n.size victim_outer, 16\n");
-
-struct fake {
-	struct hp_verified_pkg pkg;
-	struct hp_manifest man;
-	struct hp_man_target target;
-	struct hp_man_func func;
-	struct hp_payload payload;
-	struct hp_buf fixups;
-	uint8_t image[0x4000];
-};
-
-struct victim {
-	pid_t pid;
-	int in, out; /* a byte in asks, a byte out answers */
-};
-
-static int
-find_self(struct dl_phdr_info *info, size_t size, void *arg)
-{
-	struct fake *f = arg;
-
-	(void)size;
-	for (int i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
-		const uint8_t *p = (const uint8_t *)(info->dlpi_addr + ph->p_vaddr);
-
-		if (ph->p_type != PT_NOTE)
-			continue;
-		for (uint64_t pos = 0; pos + 16 <= ph->p_memsz;) {
-			uint32_t name_len = hp_le32_get(p + pos), desc_len = hp_le32_get(p + pos + 4);
-
-			if (hp_le32_get(p + pos + 8) == NT_GNU_BUILD_ID) {
-				f->target.build_id_len = desc_len;
-				memcpy(f->target.build_id, p + pos + 12 + 4, desc_len);
-			}
-			pos += 12 + ((name_len + 3) & ~3u) + ((desc_len + 3) & ~3u);
-		}
-	}
-	f->func.address -= info->dlpi_addr;
-	return 1; /* the first is the program */
-}
-
-static void
-put_load(uint8_t *p, uint32_t flags, uint64_t va, uint64_t file_len, uint64_t mem_len)
-{
-	hp_le32_put(p, PT_LOAD);
-	hp_le32_put(p + 4, flags);
-	hp_le64_put(p + 8, va);
-	hp_le64_put(p + 16, va);
-	hp_le64_put(p + 32, file_len);
-	hp_le64_put(p + 40, mem_len);
-	hp_le64_put(p + 48, 4096);
-}
-
-/* New body: mov $2, %eax; add counter(%rip), %eax; ret, with a PC32 fixup to a variable of the payload. */
-static void
-make_fake(struct fake *f, int (*func)(void), const char *name, uint8_t id)
-{
-	static const uint8_t ident[] = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT };
-	static const uint8_t code[] = { 0xb8, 2, 0, 0, 0, 0x03, 0x05, 0, 0, 0, 0, 0xc3 };
-	struct hp_fixup fix = { 0x1007, HP_FORM_PC32, HP_KIND_PAYLOAD, 0, HP_FIXUP_NO_IMPORT, 0x3000, -4 };
-
-	memset(f, 0, sizeof(*f));
-	memcpy(f->image, ident, sizeof(ident));
-	hp_le16_put(f->image + 16, ET_DYN);
-	hp_le16_put(f->image + 18, EM_X86_64);
-	hp_le64_put(f->image + 32, 64);
-	hp_le16_put(f->image + 54, 56);
-	hp_le16_put(f->image + 56, 3);
-	put_load(f->image + 64, PF_R | PF_X, 0x1000, sizeof(code), sizeof(code));
-	put_load(f->image + 64 + 56, PF_R, 0x2000, 8, 8);
-	put_load(f->image + 64 + 112, PF_R | PF_W, 0x3000, 4, 0x1010);
-	memcpy(f->image + 0x1000, code, sizeof(code));
-	f->image[0x3000] = 5;
-	assert_int_equal(hp_fixup_add(&f->fixups, &fix, NULL), 0);
-	f->payload = (struct hp_payload){ hp_view_of(f->image, sizeof(f->image)), hp_buf_view(&f->fixups) };
-	f->func = (struct hp_man_func){ .name = name, .address = (uint64_t)(uintptr_t)func, .size = FUNC_LEN, .payload = 0x1000 };
-	hp_hash_256(hp_view_of((const void *)(uintptr_t)func, FUNC_LEN), f->func.preimage);
-	(void)dl_iterate_phdr(find_self, f);
-	f->func.entry = f->func.address;
-	f->target.name = "self";
-	f->target.cpu = HP_ARCH_NAME;
-	f->target.kind = HP_MAN_PIE;
-	f->target.image_len = 0x5000;
-	f->target.funcs = &f->func;
-	f->target.funcs_cnt = 1;
-	f->man.targets = &f->target;
-	f->man.targets_cnt = 1;
-	f->pkg.pkg.man = &f->man;
-	f->pkg.pkg.payloads = &f->payload;
-	memset(f->pkg.pkg.id, id, HP_PKG_ID_LEN);
-	assert_int_equal(hp_buf_add(&f->pkg.file, "the package file", 16, NULL), 0);
-}
-
-static void
-drop_fake(struct fake *f)
-{
-	hp_buf_release(&f->fixups);
-	hp_buf_release(&f->pkg.file);
-}
-
-static int
-serve(int in, int out)
-{
-	char c;
-
-	while (read(in, &c, 1) == 1) {
-		c = (char)victim_answer();
-		if (write(out, &c, 1) != 1)
-			break;
-	}
-	return 0;
-}
-
-static int arg_in, arg_out;
-
-static int
-serve_inside(void)
-{
-	return serve(arg_in, arg_out);
-}
-
-enum victim_kind { PLAIN, INSIDE, THREADS, SECCOMP, SLEEPER, NO_ROOM };
-
-static void *
-sit(void *arg)
-{
-	struct timespec ts = { 3600, 0 };
-
-	(void)arg;
-	for (;;)
-		(void)nanosleep(&ts, NULL);
-	return NULL;
-}
-
-static void *
-spin(void *arg)
-{
-	volatile int *n = arg;
-
-	for (;;)
-		*n = *n + victim_answer();
-	return NULL;
-}
-
-/* Sleeps long and tells whether the sleep was cut short. */
-static void *
-sleeper(void *arg)
-{
-	struct timespec ts = { 0, 300000000 };
-	char c;
-
-	(void)arg;
-	for (;;) {
-		c = nanosleep(&ts, NULL) == 0 ? 'k' : 'E';
-		if (write(arg_out, &c, 1) != 1)
-			_exit(1);
-	}
-	return NULL;
-}
-
-static void __attribute__((noreturn))
-victim_main(enum victim_kind kind, int arg)
-{
-	static int sum;
-	struct rlimit lim = { 0, 0 };
-	pthread_t t;
-	char ready = 'r';
-
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (int i = 0; kind == THREADS && i < arg; i++)
-		if (pthread_create(&t, NULL, i < 2 ? spin : sit, &sum) != 0)
-			_exit(3);
-	if (kind == SECCOMP && prctl(PR_SET_SECCOMP, 1) != 0)
-		_exit(4);
-	if (kind == SLEEPER && pthread_create(&t, NULL, sleeper, NULL) != 0)
-		_exit(5);
-	if (kind == NO_ROOM && setrlimit(RLIMIT_AS, &lim) != 0)
-		_exit(6);
-	if (write(arg_out, &ready, 1) != 1)
-		_exit(7);
-	_exit(kind == INSIDE ? victim_outer(serve_inside) : serve(arg_in, arg_out));
-}
-
-static char
-next_byte(const struct victim *v)
-{
-	struct pollfd p = { v->out, POLLIN, 0 };
-	char c = 0;
-
-	assert_int_equal(poll(&p, 1, 20000), 1);
-	assert_int_equal(read(v->out, &c, 1), 1);
-	return c;
-}
-
-static struct victim
-start(enum victim_kind kind, int arg)
-{
-	struct victim v;
-	int to[2], from[2];
-
-	assert_int_equal(pipe(to), 0);
-	assert_int_equal(pipe(from), 0);
-	v.pid = fork();
-	assert_true(v.pid >= 0);
-	if (v.pid == 0) {
-		(void)close(to[1]);
-		(void)close(from[0]);
-		arg_in = to[0];
-		arg_out = from[1];
-		victim_main(kind, arg);
-	}
-	(void)close(to[0]);
-	(void)close(from[1]);
-	v.in = to[1];
-	v.out = from[0];
-	assert_int_equal(next_byte(&v), 'r');
-	return v;
-}
-
-static int
-ask(const struct victim *v)
-{
-	assert_int_equal(write(v->in, "?", 1), 1);
-	return next_byte(v);
-}
-
-static void
-stop(struct victim *v)
-{
-	(void)kill(v->pid, SIGKILL);
-	assert_int_equal(waitpid(v->pid, NULL, 0), v->pid);
-	(void)close(v->in);
-	(void)close(v->out);
-}
-
-static int
-run(const struct victim *v, const struct fake *f, bool apply, uint64_t timeout_ms, struct hp_live_report *report, char *why)
-{
-	struct hp_live_opts opts = { .timeout_ns = timeout_ms * 1000000 };
-	struct hp_live *live = NULL;
-	struct hp_err err = { 0 };
-	int r;
-
-	why[0] = '\0';
-	r = hp_live_open(v->pid, &live, &err);
-	if (r == 0)
-		r = apply ? hp_live_apply(live, &f->pkg, &opts, report, &err) : hp_live_revert(live, &f->pkg, &opts, report, &err);
-	if (r < 0)
-		hp_err_format(&err, why, 1000);
-	hp_live_close(live);
-	return r;
-}
-
-static enum hp_rec_state
-recorded(const struct victim *v)
-{
-	const struct hp_recs *recs;
-	enum hp_rec_state state = 0;
-	struct hp_live *live;
-
-	assert_int_equal(hp_live_open(v->pid, &live, NULL), 0);
-	assert_int_equal(hp_live_records(live, &recs, NULL), 0);
-	assert_int_equal(recs->bad_cnt, 0);
-	if (recs->cnt > 0)
-		state = recs->v[recs->cnt - 1].state;
-	hp_live_close(live);
-	return state;
-}
-
-#define expect_ok(r, why) \
-	do { \
-		int r_ = (r); \
-		if (r_ < 0) \
-			fail_msg("%s", why); \
-	} while (0)
+#include "tests/unit/applier_victim.h"
 
 static void
 test_cycle(void **state)
@@ -348,11 +35,369 @@ test_cycle(void **state)
 	drop_fake(&f);
 }
 
+static size_t
+count_maps(const struct victim *v)
+{
+	char path[64], line[512];
+	size_t cnt = 0;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/maps", v->pid);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL)
+		cnt++;
+	(void)fclose(f);
+	return cnt;
+}
+
+static void
+test_active_function(void **state)
+{
+	struct victim v = start(INSIDE, 0);
+	struct hp_live_report rep;
+	size_t maps = count_maps(&v);
+	struct fake f;
+	char why[1000];
+
+	(void)state;
+	make_fake(&f, (int (*)(void))(uintptr_t)victim_outer, "victim_outer", 2);
+	assert_int_equal(run(&v, &f, true, 100, &rep, why), HP_E_BUSY);
+	print_message("%s\n", why);
+	assert_non_null(strstr(why, "is inside function 'victim_outer'"));
+	assert_non_null(strstr(why, "victim_main"));
+	assert_true(rep.attempts > 2);
+	assert_int_equal(count_maps(&v), maps);
+	assert_int_equal(recorded(&v), 0);
+	assert_int_equal(ask(&v), 1);
+	arg_allow[0] = "victim_outer";
+	expect_ok(run(&v, &f, true, 3000, &rep, why), why);
+	arg_allow[0] = NULL;
+	assert_int_equal(ask(&v), 1);
+	expect_ok(run(&v, &f, false, 3000, &rep, why), why);
+	stop(&v);
+	drop_fake(&f);
+}
+
+static void
+test_threads(void **state)
+{
+	static const int cnts[] = { 3, 16, 99 };
+	struct hp_live_report rep;
+	struct fake f;
+	char why[1000];
+
+	(void)state;
+	make_fake(&f, victim_answer, "victim_answer", 3);
+	for (size_t i = 0; i < sizeof(cnts) / sizeof(cnts[0]); i++) {
+		struct victim v = start(THREADS, cnts[i]);
+		uint64_t best = UINT64_MAX, borrow = 0;
+
+		for (int k = 0; k < 20; k++) {
+			expect_ok(run(&v, &f, true, 10000, &rep, why), why);
+			assert_int_equal(rep.threads_cnt, cnts[i] + 1);
+			assert_int_equal(ask(&v), 7);
+			best = rep.pause_ns < best ? rep.pause_ns : best;
+			borrow = rep.borrow_ns > borrow ? rep.borrow_ns : borrow;
+			expect_ok(run(&v, &f, false, 10000, &rep, why), why);
+			assert_int_equal(ask(&v), 1);
+		}
+		print_message("%d threads: shortest pause %llu us, borrow %llu us\n", cnts[i] + 1, (unsigned long long)best / 1000,
+		              (unsigned long long)borrow / 1000);
+		stop(&v);
+	}
+	drop_fake(&f);
+}
+
+static void
+test_seccomp(void **state)
+{
+	struct victim v = start(SECCOMP, 0);
+	struct hp_live_report rep;
+	struct fake f;
+	char why[1000];
+
+	(void)state;
+	make_fake(&f, victim_answer, "victim_answer", 4);
+	assert_int_equal(run(&v, &f, true, 1000, &rep, why), HP_E_UNPATCHABLE);
+	assert_non_null(strstr(why, "seccomp"));
+	assert_int_equal(ask(&v), 1);
+	stop(&v);
+	drop_fake(&f);
+}
+
+static void
+test_no_room(void **state)
+{
+	struct victim v = start(NO_ROOM, 0);
+	struct hp_live_report rep;
+	struct fake f;
+	char why[1000];
+
+	(void)state;
+	make_fake(&f, victim_answer, "victim_answer", 5);
+	assert_int_equal(run(&v, &f, true, 1000, &rep, why), HP_E_UNPATCHABLE);
+	assert_non_null(strstr(why, "cannot map"));
+	assert_int_equal(ask(&v), 1);
+	stop(&v);
+	drop_fake(&f);
+}
+
+/* A sleep that is interrupted by the stop, and by a borrowed thread, goes on as if nothing had been. */
+static void
+test_sleep(void **state)
+{
+	struct victim v = start(SLEEPER, 0);
+	struct hp_live_report rep;
+	struct fake f;
+	char why[1000];
+
+	(void)state;
+	for (uint8_t id = 10; id < 20; id++) {
+		make_fake(&f, victim_answer, "victim_answer", id);
+		expect_ok(run(&v, &f, true, 3000, &rep, why), why);
+		assert_int_equal(rep.borrows, 1);
+		expect_ok(run(&v, &f, false, 3000, &rep, why), why);
+		drop_fake(&f);
+		if (id % 3 == 0)
+			assert_int_equal(next_byte(&v), 'k');
+	}
+	assert_int_equal(next_byte(&v), 'k');
+	stop(&v);
+}
+
+static void
+test_traced(void **state)
+{
+	struct victim v = start(PLAIN, 0);
+	struct hp_live_report rep;
+	struct fake f;
+	char why[1000], c;
+	int ready[2];
+	pid_t tracer;
+
+	(void)state;
+	make_fake(&f, victim_answer, "victim_answer", 6);
+	assert_int_equal(pipe(ready), 0);
+	tracer = fork();
+	if (tracer == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (ptrace(PTRACE_SEIZE, v.pid, NULL, NULL) != 0 || write(ready[1], "r", 1) != 1)
+			_exit(1);
+		for (;;)
+			(void)pause();
+	}
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	assert_int_equal(run(&v, &f, true, 1000, &rep, why), HP_E_BUSY);
+	assert_non_null(strstr(why, "is traced by process"));
+	(void)kill(tracer, SIGKILL);
+	(void)waitpid(tracer, NULL, 0);
+	assert_int_equal(ask(&v), 1);
+	(void)close(ready[0]);
+	(void)close(ready[1]);
+	stop(&v);
+	drop_fake(&f);
+}
+
+static void
+poke(const struct victim *v, uint64_t va, uint8_t byte)
+{
+	char path[64];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/mem", v->pid);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, &byte, 1, (off_t)va), 1);
+	(void)close(fd);
+}
+
+static void
+test_foreign_bytes(void **state)
+{
+	struct victim v = start(PLAIN, 0);
+	uint64_t va = (uint64_t)(uintptr_t)victim_answer;
+	struct hp_live_report rep;
+	struct fake f;
+	char why[1000];
+
+	(void)state;
+	make_fake(&f, victim_answer, "victim_answer", 7);
+	poke(&v, va + 7, 0xcc);
+	assert_int_equal(run(&v, &f, true, 1000, &rep, why), HP_E_BUSY);
+	assert_non_null(strstr(why, "'victim_answer'"));
+	assert_non_null(strstr(why, "breakpoint at offset 7"));
+	poke(&v, va + 7, 0x90);
+	expect_ok(run(&v, &f, true, 1000, &rep, why), why);
+	poke(&v, va, 0xcc);
+	assert_int_equal(run(&v, &f, true, 1000, &rep, why), HP_E_BUSY);
+	assert_int_equal(run(&v, &f, false, 1000, &rep, why), HP_E_BUSY);
+	assert_non_null(strstr(why, "'victim_answer'"));
+	stop(&v);
+	drop_fake(&f);
+}
+
+static void
+test_wrong_build(void **state)
+{
+	struct victim v = start(PLAIN, 0);
+	struct hp_live_report rep;
+	struct fake f;
+	char why[1000];
+
+	(void)state;
+	make_fake(&f, victim_answer, "victim_answer", 8);
+	f.func.preimage[0] ^= 1;
+	assert_int_equal(run(&v, &f, true, 1000, &rep, why), HP_E_BASELINE);
+	f.func.preimage[0] ^= 1;
+	f.target.build_id[0] ^= 1;
+	assert_int_equal(run(&v, &f, true, 1000, &rep, why), HP_E_BASELINE);
+	f.target.build_id[0] ^= 1;
+	f.target.cpu = "riscv64";
+	assert_int_equal(run(&v, &f, true, 1000, &rep, why), HP_E_UNPATCHABLE);
+	f.target.cpu = HP_ARCH_NAME;
+	f.func.entry += FUNC_LEN - 4;
+	assert_int_equal(run(&v, &f, true, 1000, &rep, why), HP_E_UNPATCHABLE);
+	f.func.entry -= FUNC_LEN - 4;
+	f.func.size = UINT64_MAX - 3;
+	assert_int_equal(run(&v, &f, true, 1000, &rep, why), HP_E_BASELINE);
+	f.func.size = FUNC_LEN;
+	assert_int_equal(run(&v, &f, false, 1000, &rep, why), HP_E_NOTHING);
+	assert_int_equal(ask(&v), 1);
+	stop(&v);
+	drop_fake(&f);
+}
+
+static void
+try_fixup(const struct victim *v, struct hp_fixup fix, int want)
+{
+	struct hp_live_report rep;
+	struct fake f;
+	char why[1000];
+
+	make_fake(&f, victim_answer, "victim_answer", 9);
+	assert_int_equal(hp_fixup_add(&f.fixups, &fix, NULL), 0);
+	f.payload.fixups = hp_buf_view(&f.fixups);
+	assert_int_equal(run(v, &f, true, 1000, &rep, why), want);
+	if (want == 0)
+		expect_ok(run(v, &f, false, 1000, &rep, why), why);
+	drop_fake(&f);
+}
+
+static void
+test_fixups(void **state)
+{
+	struct victim v = start(PLAIN, 0);
+
+	(void)state;
+	try_fixup(&v, (struct hp_fixup){ 0x3010, HP_FORM_ABS32, HP_KIND_MODULE, 0, HP_FIXUP_NO_IMPORT, 0, 0 }, HP_E_UNPATCHABLE);
+	try_fixup(&v, (struct hp_fixup){ 0x3010, HP_FORM_ABS32, HP_KIND_PAYLOAD, 0, HP_FIXUP_NO_IMPORT, 0, 0 }, HP_E_UNPATCHABLE);
+	try_fixup(&v, (struct hp_fixup){ 0x3010, HP_FORM_PC32, HP_KIND_MODULE, 0, HP_FIXUP_NO_IMPORT, 0, INT64_MAX }, HP_E_UNPATCHABLE);
+	try_fixup(&v, (struct hp_fixup){ 0x3010, HP_FORM_ABS64, HP_KIND_SLOT, 0, HP_FIXUP_NO_IMPORT, UINT64_MAX / 2, 0 }, HP_E_BUSY);
+	try_fixup(&v, (struct hp_fixup){ 0x3010, HP_FORM_ABS64, HP_KIND_TLS_OFF, 0, HP_FIXUP_NO_IMPORT, 0, 0 }, HP_E_UNPATCHABLE);
+	try_fixup(&v, (struct hp_fixup){ 0x3010, HP_FORM_ABS64, HP_KIND_IMPORT, 0, 0, 0, 0 }, HP_E_UNPATCHABLE);
+	try_fixup(&v, (struct hp_fixup){ 0x3010, HP_FORM_PC32, HP_KIND_MODULE, 0, HP_FIXUP_NO_IMPORT, 0, 0 }, 0);
+	assert_int_equal(ask(&v), 1);
+	stop(&v);
+}
+
+/* Two packages for one function: the later lies on top and must go first. */
+static void
+test_stack(void **state)
+{
+	struct victim v = start(PLAIN, 0);
+	struct hp_live_report rep;
+	struct fake a, b;
+	char why[1000];
+
+	(void)state;
+	make_fake(&a, victim_answer, "victim_answer", 30);
+	make_fake(&b, victim_answer, "victim_answer", 31);
+	b.image[0x3000] = 9;
+	expect_ok(run(&v, &a, true, 1000, &rep, why), why);
+	expect_ok(run(&v, &b, true, 1000, &rep, why), why);
+	assert_int_equal(ask(&v), 11);
+	assert_int_equal(run(&v, &a, false, 1000, &rep, why), HP_E_BUSY);
+	assert_non_null(strstr(why, "on top"));
+	expect_ok(run(&v, &b, false, 1000, &rep, why), why);
+	assert_int_equal(ask(&v), 7);
+	expect_ok(run(&v, &a, false, 1000, &rep, why), why);
+	assert_int_equal(ask(&v), 1);
+	stop(&v);
+	drop_fake(&a);
+	drop_fake(&b);
+}
+
+static void
+die_at(void *arg, enum hp_step step)
+{
+	if (step == *(enum hp_step *)arg)
+		(void)raise(SIGKILL);
+}
+
+/* hpbuild is killed at each step of an apply and of a revert: the process lives, its record is true, the next command finishes. */
+static void
+test_killed(void **state)
+{
+	struct hp_live_report rep;
+	struct fake f;
+	char why[1000];
+
+	(void)state;
+	for (enum hp_step step = HP_STEP_PLANNED; step <= HP_STEP_SWITCHED; step++)
+		for (int way = 0; way < 4; way++) {
+			struct victim v = start(THREADS, 3);
+			bool kill_revert = way & 1, then_apply = way & 2;
+			int status;
+			pid_t pid;
+
+			make_fake(&f, victim_answer, "victim_answer", 40);
+			if (kill_revert)
+				expect_ok(run(&v, &f, true, 5000, &rep, why), why);
+			pid = fork();
+			if (pid == 0) {
+				arg_step = die_at;
+				arg_step_arg = &step;
+				(void)run(&v, &f, !kill_revert, 5000, &rep, why);
+				_exit(0);
+			}
+			assert_int_equal(waitpid(pid, &status, 0), pid);
+			status = ask(&v);
+			assert_true(status == 1 || status == 7);
+			if (recorded(&v) == HP_REC_APPLIED)
+				assert_int_equal(status, 7);
+			if (recorded(&v) < HP_REC_SWITCHING || recorded(&v) == HP_REC_REVERTED)
+				assert_int_equal(status, 1);
+			if (then_apply) {
+				expect_ok(run(&v, &f, true, 5000, &rep, why), why);
+				assert_int_equal(ask(&v), 7);
+				assert_int_equal(recorded(&v), HP_REC_APPLIED);
+			} else {
+				int r = run(&v, &f, false, 5000, &rep, why);
+
+				assert_true(r == 0 || r == HP_E_NOTHING);
+				assert_int_equal(ask(&v), 1);
+			}
+			stop(&v);
+			drop_fake(&f);
+		}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cycle),
+		cmocka_unit_test(test_active_function),
+		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_seccomp),
+		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_sleep),
+		cmocka_unit_test(test_traced),
+		cmocka_unit_test(test_foreign_bytes),
+		cmocka_unit_test(test_wrong_build),
+		cmocka_unit_test(test_fixups),
+		cmocka_unit_test(test_stack),
+		cmocka_unit_test(test_killed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
