@@ -14,6 +14,7 @@
 #define SPARE_TASKS 64u
 #define BACKOFF_FIRST_NS 500000u
 #define BACKOFF_LAST_NS 50000000u
+#define STOP_PATIENCE_NS 100000000u /* the other threads stand while one does not stop */
 #define MOVED_PATIENCE 2u /* after that many times, maps are read while the threads are held */
 
 /* What one run of hp_switch() holds. */
@@ -207,7 +208,7 @@ attempt(struct sw *sw, enum hp_check_verdict *ret_verdict, struct hp_err *err)
 	int r;
 
 	*ret_verdict = HP_CHECK_CLEAN;
-	r = hp_stop_all(job->plan.proc, &sw->stop, job->deadline_ns, err);
+	r = hp_stop_all(job->plan.proc, &sw->stop, hp_now_ns() + STOP_PATIENCE_NS, err);
 	job->report->attempts++;
 	if (r <= 0) {
 		job->report->pauses_ns += sw->stop.pause_ns;
