@@ -59,17 +59,18 @@ void hp_live_close(struct hp_live *live); /* NULL allowed */
 /* Escaped name of its command. */
 const char *hp_live_comm(const struct hp_live *live);
 
-/* hp_live_records(live, err): what is recorded in the process, ascending by order. The result lives until the next call on ${live}. */
+/* hp_live_records(live, err): what is recorded in the process, ascending by order. The result lives until the next call on
+ * ${live}. */
 HP_MUST_CHECK int hp_live_records(struct hp_live *live, const struct hp_recs **ret, struct hp_err *err);
 /* hp_live_record_holds(live, rec): every entry of ${rec} has the bytes that its state promises. */
 bool hp_live_record_holds(const struct hp_live *live, const struct hp_rec *rec);
 
-/* hp_live_apply(live, pkg, opts, ret, err): HP_E_BUSY, HP_E_UNPATCHABLE, HP_E_BASELINE: nothing was changed; HP_E_USAGE: an allowed
- * function that the package does not have; HP_E_UNDO. */
+/* hp_live_apply(live, pkg, opts, ret, err): HP_E_BUSY, HP_E_UNPATCHABLE, HP_E_BASELINE: nothing was changed; HP_E_USAGE: an
+ * allowed function that the package does not have; HP_E_UNDO. */
 HP_MUST_CHECK int hp_live_apply(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_live_opts *opts,
                                 struct hp_live_report *ret, struct hp_err *err);
-/* hp_live_revert(live, pkg, opts, ret, err): take ${pkg} back, which must be the package of one of the records. HP_E_NOTHING: the process
- * has no record of it; HP_E_BUSY: also when a later package lies on top. */
+/* hp_live_revert(live, pkg, opts, ret, err): take ${pkg} back, which must be the package of one of the records. HP_E_NOTHING:
+ * the process has no record of it; HP_E_BUSY: also when a later package lies on top. */
 HP_MUST_CHECK int hp_live_revert(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_live_opts *opts,
                                  struct hp_live_report *ret, struct hp_err *err);
 

@@ -52,7 +52,8 @@ struct hp_arch_gadgets {
 	uint64_t sigreturn_va;   /* makes the rt_sigreturn call, as the C library's signal restorer does */
 };
 
-/* hp_arch_find_gadgets(code, va, gadgets): fill what is still missing from ${code}, which lies at ${va}. True when all are there. */
+/* hp_arch_find_gadgets(code, va, gadgets): fill what is still missing from ${code}, which lies at ${va}. True when all are
+ * there. */
 bool hp_arch_find_gadgets(struct hp_view code, uint64_t va, struct hp_arch_gadgets *gadgets);
 
 /* A signal frame below the stack of a borrowed thread. An injected call runs on top of it: when hpbuild dies, the call completes,
@@ -65,7 +66,8 @@ struct hp_arch_frame {
 	uint8_t bytes[HP_ARCH_FRAME_MAX];
 };
 
-/* hp_arch_frame_make(tid, saved, mask, gadgets, stack_lo, ret): false when it cannot be: a piece is missing, or no room above ${stack_lo}. */
+/* hp_arch_frame_make(tid, saved, mask, gadgets, stack_lo, ret): false when it cannot be: a piece is missing, or no room above
+ * ${stack_lo}. */
 bool hp_arch_frame_make(pid_t tid, const struct hp_arch_regs *saved, uint64_t mask, const struct hp_arch_gadgets *gadgets,
                         uint64_t stack_lo, struct hp_arch_frame *ret);
 

@@ -185,7 +185,8 @@ check_batch(struct hp_check *check, const struct hp_plan *plan, const struct hp_
 	}
 	for (size_t k = 0; k < cnt && verdict == HP_CHECK_CLEAN; k++) {
 		if (hits[k] == NULL && stacks[k].end - stacks[k].lo > FIRST_LEN)
-			hits[k] = scan_rest(check, plan, stop->v[idx[k]].tid, stacks[k].lo + FIRST_LEN, stacks[k].end, &unread[k]);
+			hits[k] = scan_rest(check, plan, stop->v[idx[k]].tid, stacks[k].lo + FIRST_LEN, stacks[k].end,
+			                    &unread[k]);
 		if (hits[k] != NULL || unread[k] || !stacks[k].own)
 			verdict = decide(check, plan, &stop->v[idx[k]], unwind, hits[k]);
 	}

@@ -1,9 +1,10 @@
 /* Whether the stopped threads allow the entries to be rewritten.
  *
- * Two opinions. The scan reads the used part of every stack (from the red zone to the end of its mapping) and looks for words that
- * could be return addresses into the functions; it is fast, never misses a frame on a thread's own stack, and cries wolf at stale
- * words. Where it hits, or where the thread is not on its own stack, the unwinder decides: a complete unwind without such a frame is
- * clean; an incomplete one leaves the scan's word standing.
+ * Two opinions. The scan reads the used part of every stack (from the red zone to the end of its mapping) and looks for words
+ * that could be return addresses into the functions; it is fast, never misses a frame on a thread's own stack, and cries wolf
+ * at stale
+ * words. Where it hits, or where the thread is not on its own stack, the unwinder decides: a complete unwind without such a
+ * frame is clean; an incomplete one leaves the scan's word standing.
  *
  * Nothing here allocates, except what libdw does inside the unwinder.
  */

@@ -91,7 +91,8 @@ hp_borrow_begin(const struct hp_proc *proc, const struct hp_areas *areas, uint64
 	r = pick(ret, deadline_ns, err);
 	if (r == 0) {
 		stack = hp_area_at(areas, hp_arch_sp(&ret->stop.v[0].regs));
-		r = hp_hold_begin(proc, &ret->stop.v[0], &ret->gadgets, stack != NULL ? stack->start : UINT64_MAX, &ret->hold, err);
+		r = hp_hold_begin(proc, &ret->stop.v[0], &ret->gadgets, stack != NULL ? stack->start : UINT64_MAX, &ret->hold,
+		                  err);
 	}
 	if (r < 0)
 		hp_stop_release(&ret->stop);

@@ -1,7 +1,8 @@
 /* System calls in the target, made by one of its threads that is borrowed for a moment.
  *
  * hp_borrow_begin() picks and stops a thread, hp_borrow_end() gives it back with every register as it was; in between the
- * thread makes the calls below and nothing else of the target's code runs in it. Signals wait meanwhile. All other threads run on.
+ * thread makes the calls below and nothing else of the target's code runs in it. Signals wait meanwhile. All other threads run
+ * on.
  */
 #ifndef HP_APPLIER_INJECT_H
 #define HP_APPLIER_INJECT_H

@@ -44,7 +44,8 @@ map_payload(struct hp_job *job, struct hp_borrow *b, uint32_t idx, struct hp_err
 			return hp_err_set(err, HP_E_UNPATCHABLE,
 			                  "process %d (%s): no room for a payload of %" PRIu64 " bytes near module '%s'",
 			                  job->plan.proc->pid, job->plan.proc->comm, t->image.mem_len, hp_esc(t->man->name));
-		r = hp_remote_mmap(b, va, t->image.mem_len, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, &got, err);
+		r = hp_remote_mmap(b, va, t->image.mem_len, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+		                   &got, err);
 		if (r < 0)
 			return r;
 		if (got == (int64_t)va) {
@@ -221,7 +222,8 @@ fill_seg(const struct hp_job *job, uint32_t idx, const struct hp_image_seg *seg,
 	r = hp_proc_read(job->plan.proc, va, have, (size_t)seg->mem_len, err);
 	if (r < 0)
 		return r;
-	return memcmp(have, want, (size_t)seg->mem_len) == 0 ? 0 : hp_proc_write(job->plan.proc, va, want, (size_t)seg->mem_len, err);
+	return memcmp(have, want, (size_t)seg->mem_len) == 0 ? 0 : hp_proc_write(job->plan.proc, va, want,
+	                                                                         (size_t)seg->mem_len, err);
 }
 
 int
@@ -254,10 +256,11 @@ hp_install(struct hp_job *job, struct hp_err *err)
 	undo = r < 0 ? unmap_all(job, &b, NULL) : 0;
 	ended = hp_borrow_end(&b, r < 0 ? NULL : err);
 	note_borrow(job, &b);
+	if ((ended < 0 || undo < 0) && !hp_proc_exists(job->plan.proc))
+		return hp_err_set(err, HP_E_BUSY, "process %d ended meanwhile", job->plan.proc->pid);
 	if (ended < 0 || undo < 0)
-		return hp_proc_exists(job->plan.proc) ? hp_err_set(err, HP_E_UNDO, "process %d (%s): a borrowed thread could not be given back as it was",
-		                                                   job->plan.proc->pid, job->plan.proc->comm)
-		                                      : hp_err_set(err, HP_E_BUSY, "process %d ended meanwhile", job->plan.proc->pid);
+		return hp_err_set(err, HP_E_UNDO, "process %d (%s): a borrowed thread could not be given back as it was",
+		                  job->plan.proc->pid, job->plan.proc->comm);
 	if (r < 0)
 		return r;
 	hp_job_step(job, HP_STEP_RECORDED);

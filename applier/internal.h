@@ -28,8 +28,8 @@ HP_MUST_CHECK int hp_install_refill(struct hp_job *job, struct hp_err *err);
 /* hp_install_undo(job, err): unmap what hp_install() mapped. */
 HP_MUST_CHECK int hp_install_undo(struct hp_job *job, struct hp_err *err);
 
-/* switch.c: stop all threads, check them, write all entries one way, resume. ${to_new} false: revert. On failure all entries are as
- * before, or HP_E_UNDO. */
+/* switch.c: stop all threads, check them, write all entries one way, resume. ${to_new} false: revert. On failure all entries
+ * are as before, or HP_E_UNDO. */
 HP_MUST_CHECK int hp_switch(struct hp_job *job, bool to_new, struct hp_err *err);
 
 #endif

@@ -105,7 +105,8 @@ already(struct hp_live *live, struct hp_job *job, struct hp_err *err)
 	if (r < 0)
 		return r;
 	if (!hp_live_record_holds(live, old))
-		return hp_err_set(err, HP_E_BUSY, "process %d (%s): the record says %s, but not every entry is so: changed by someone else",
+		return hp_err_set(err, HP_E_BUSY,
+		                  "process %d (%s): the record says %s, but not every entry is so: changed by someone else",
 		                  live->proc.pid, live->proc.comm, hp_rec_state_name(old->state));
 	job->report->already = true;
 	return 0;
@@ -148,7 +149,8 @@ apply_new(struct hp_job *job, struct hp_err *err)
 		return r;
 	undo = hp_install_undo(job, &undo_err);
 	if (undo < 0)
-		return hp_err_set(err, HP_E_UNDO, "a payload that is not in use stays mapped in process %d: %s", job->plan.proc->pid,
+		return hp_err_set(err, HP_E_UNDO, "a payload that is not in use stays mapped in process %d: %s",
+		                  job->plan.proc->pid,
 		                  undo_err.frame[0].text);
 	return r;
 }
@@ -190,7 +192,8 @@ hp_live_revert(struct hp_live *live, const struct hp_verified_pkg *pkg, const st
 		return r;
 	if (job.plan.old == NULL) {
 		hp_plan_release(&job.plan);
-		return hp_err_set(err, HP_E_NOTHING, "the package is not applied to process %d (%s)", live->proc.pid, live->proc.comm);
+		return hp_err_set(err, HP_E_NOTHING, "the package is not applied to process %d (%s)", live->proc.pid,
+		                  live->proc.comm);
 	}
 	was = job.plan.old->state;
 	hp_job_step(&job, HP_STEP_PLANNED);

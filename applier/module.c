@@ -31,7 +31,8 @@ find_build_id(struct hp_view notes, struct hp_view *ret)
 	uint64_t pos = 0;
 	uint32_t name_len, desc_len, type;
 
-	while (hp_view_u32(notes, pos, &name_len) && hp_view_u32(notes, pos + 4, &desc_len) && hp_view_u32(notes, pos + 8, &type)) {
+	while (hp_view_u32(notes, pos, &name_len) && hp_view_u32(notes, pos + 4, &desc_len) && hp_view_u32(notes, pos + 8,
+	                                                                                                   &type)) {
 		uint64_t name_off = pos + 12, desc_off = name_off + (((uint64_t)name_len + 3) & ~(uint64_t)3);
 		struct hp_view name, desc;
 

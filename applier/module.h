@@ -30,7 +30,8 @@ HP_MUST_CHECK int hp_modules_find(const struct hp_modules *mods, const uint8_t *
                                   struct hp_err *err);
 /* hp_modules_at(mods, va): the module whose range holds ${va}, NULL = none. */
 const struct hp_module *hp_modules_at(const struct hp_modules *mods, uint64_t va);
-/* hp_module_file(proc, mod): descriptor of the very file that is mapped, also when it was deleted or replaced; -1: cannot be had. */
+/* hp_module_file(proc, mod): descriptor of the very file that is mapped, also when it was deleted or replaced; -1: cannot be
+ * had. */
 int hp_module_file(const struct hp_proc *proc, const struct hp_module *mod);
 
 #endif

@@ -98,7 +98,7 @@ find_target(struct hp_plan *plan, size_t idx, struct hp_err *err)
 	for (size_t i = 0; i < man->funcs_cnt; i++) {
 		r = check_func(&man->funcs[i], err);
 		if (r == 0)
-			r = hp_preimage_check(plan, t, &man->funcs[i], err);
+			r = hp_mem_preimage_check(plan, t, &man->funcs[i], err);
 		if (r < 0)
 			return r;
 	}
@@ -172,9 +172,11 @@ list_entries(struct hp_plan *plan, struct hp_err *err)
 		uint64_t bias = rec->targets[rec->entries[i].target].bias;
 		int r;
 
-		plan->ranges[i] = (struct hp_plan_range){ bias + f->address, bias + f->address + f->size, bias + f->entry, f->name, false };
+		plan->ranges[i] = (struct hp_plan_range){ bias + f->address, bias + f->address + f->size, bias + f->entry,
+		        f->name, false };
 		if (i > 0 && plan->ranges[i - 1].hi > plan->ranges[i].lo)
-			return hp_err_set(err, HP_E_FORMAT, "functions '%s' and '%s' overlap", hp_esc(plan->ranges[i - 1].name), hp_esc(f->name));
+			return hp_err_set(err, HP_E_FORMAT, "functions '%s' and '%s' overlap",
+			                  hp_esc(plan->ranges[i - 1].name), hp_esc(f->name));
 		r = hp_proc_read(plan->proc, rec->entries[i].va, rec->entries[i].before, HP_ARCH_JUMP_LEN, err);
 		if (r < 0)
 			return r;
@@ -204,7 +206,8 @@ look_at_records(struct hp_plan *plan, struct hp_err *err)
 		}
 		hp_rec_name(other->id, name);
 		if (other->state == HP_REC_SWITCHING || other->state == HP_REC_REVERTING)
-			return hp_err_set(err, HP_E_BUSY, "process %d (%s): the switch of package %s was interrupted; apply or revert that one first",
+			return hp_err_set(err, HP_E_BUSY,
+			                  "process %d (%s): the switch of package %s was interrupted; apply or revert it first",
 			                  plan->proc->pid, plan->proc->comm, name + 8);
 	}
 	return 0;
@@ -342,7 +345,8 @@ hp_plan_bind(struct hp_plan *plan, struct hp_err *err)
 		uint64_t to = plan->rec.targets[e->target].payload_va + func_of(plan, e)->payload;
 
 		if (!hp_arch_jump(e->va, to, e->after))
-			return hp_err_set(err, HP_E_UNPATCHABLE, "function '%s': its new body is out of reach", hp_esc(plan->ranges[i].name));
+			return hp_err_set(err, HP_E_UNPATCHABLE, "function '%s': its new body is out of reach",
+			                  hp_esc(plan->ranges[i].name));
 	}
 	return 0;
 }
@@ -370,7 +374,8 @@ is_payload(const struct hp_plan *plan, const struct hp_image *img, uint64_t base
 static int
 misfit(const struct hp_plan *plan, struct hp_err *err)
 {
-	return hp_err_set(err, HP_E_BUSY, "process %d (%s): its record of this package does not fit the package: changed by someone else",
+	return hp_err_set(err, HP_E_BUSY,
+	                  "process %d (%s): its record of this package does not fit the package: changed by someone else",
 	                  plan->proc->pid, plan->proc->comm);
 }
 

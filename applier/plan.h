@@ -57,14 +57,16 @@ HP_MUST_CHECK int hp_plan_allow(struct hp_plan *plan, const char *const *names, 
 HP_MUST_CHECK int hp_plan_reread_areas(struct hp_plan *plan, struct hp_err *err);
 /* hp_plan_bind(plan, err): with rec.targets[].payload_va set, compute fixups and redirections. HP_E_UNPATCHABLE: overflow. */
 HP_MUST_CHECK int hp_plan_bind(struct hp_plan *plan, struct hp_err *err);
-/* hp_plan_adopt_old(plan, err): take addresses and saved bytes from plan->old after comparing it with the manifest and with the mappings of
- * the process. HP_E_BUSY: it does not fit. */
+/* hp_plan_adopt_old(plan, err): take addresses and saved bytes from plan->old after comparing it with the manifest and with
+ * the mappings of the process. HP_E_BUSY: it does not fit. */
 HP_MUST_CHECK int hp_plan_adopt_old(struct hp_plan *plan, struct hp_err *err);
 /* hp_plan_range_at(plan, va): the range that holds ${va}, NULL. O(log n). */
 const struct hp_plan_range *hp_plan_range_at(const struct hp_plan *plan, uint64_t va);
 
-/* preimage.c: hp_preimage_check(plan, target, func, err): memory of a function, own redirections taken off, against its digest. */
-HP_MUST_CHECK int hp_preimage_check(const struct hp_plan *plan, const struct hp_plan_target *target, const struct hp_man_func *func,
+/* mem_preimage.c: hp_mem_preimage_check(plan, target, func, err): memory of a function, own redirections taken off, against
+ * its digest. */
+HP_MUST_CHECK int hp_mem_preimage_check(const struct hp_plan *plan, const struct hp_plan_target *target,
+                                        const struct hp_man_func *func,
                                     struct hp_err *err);
 
 #endif

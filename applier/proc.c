@@ -142,7 +142,8 @@ check_task(const struct hp_proc *proc, pid_t tid, struct hp_err *err)
 		return 0; /* a thread that has ended needs no check */
 	field = status_field(text, "Seccomp");
 	if (field != NULL && *field != '0')
-		return hp_err_set(err, HP_E_UNPATCHABLE, "thread %d of process %d (%s) is under seccomp (mode %c)", tid, proc->pid,
+		return hp_err_set(err, HP_E_UNPATCHABLE, "thread %d of process %d (%s) is under seccomp (mode %c)", tid,
+		                  proc->pid,
 		                  proc->comm, *field);
 	field = status_field(text, "TracerPid");
 	tracer = field != NULL ? strtol(field, NULL, 10) : 0;
@@ -315,7 +316,8 @@ hp_proc_read(const struct hp_proc *proc, uint64_t va, void *buf, size_t len, str
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return hp_err_set(err, HP_E_BUSY, "process %d (%s): cannot read memory at 0x%" PRIx64, proc->pid, proc->comm,
+			return hp_err_set(err, HP_E_BUSY, "process %d (%s): cannot read memory at 0x%" PRIx64, proc->pid,
+			                  proc->comm,
 			                  va);
 		p += n;
 		va += (uint64_t)n;

@@ -61,10 +61,12 @@ bool hp_areas_cover(const struct hp_areas *areas, uint64_t va, uint64_t len, uin
 HP_MUST_CHECK int hp_proc_read(const struct hp_proc *proc, uint64_t va, void *buf, size_t len, struct hp_err *err);
 HP_MUST_CHECK int hp_proc_write(const struct hp_proc *proc, uint64_t va, const void *buf, size_t len, struct hp_err *err);
 
-/* hp_proc_tasks(proc, tids, cap, ret_cnt, err): thread ids; ret_cnt may exceed ${cap}, then only ${cap} were stored. No allocation. */
+/* hp_proc_tasks(proc, tids, cap, ret_cnt, err): thread ids; ret_cnt may exceed ${cap}, then only ${cap} were stored. No
+ * allocation. */
 HP_MUST_CHECK int hp_proc_tasks(const struct hp_proc *proc, pid_t *tids, size_t cap, size_t *ret_cnt, struct hp_err *err);
 
-/* hp_proc_text(proc, name, buf, len): contents of the small file /proc/PID/${name}, terminated; bytes read, <0 when that failed. */
+/* hp_proc_text(proc, name, buf, len): contents of the small file /proc/PID/${name}, terminated; bytes read, <0 when that
+ * failed. */
 ssize_t hp_proc_text(const struct hp_proc *proc, const char *name, char *buf, size_t len);
 /* hp_proc_exists(proc): still there, not a zombie. */
 bool hp_proc_exists(const struct hp_proc *proc);

@@ -72,7 +72,8 @@ struct hp_recs {
 uint64_t hp_rec_len(const struct hp_rec *rec);
 /* hp_rec_write(rec, ret, err): the whole layout. */
 HP_MUST_CHECK int hp_rec_write(const struct hp_rec *rec, struct hp_buf *ret, struct hp_err *err);
-/* hp_rec_read(bytes, arena, ret, err): check and take apart; ${ret} points into ${bytes} and ${arena}. HP_E_FORMAT, HP_E_NOMEM. */
+/* hp_rec_read(bytes, arena, ret, err): check and take apart; ${ret} points into ${bytes} and ${arena}. HP_E_FORMAT,
+ * HP_E_NOMEM. */
 HP_MUST_CHECK int hp_rec_read(struct hp_view bytes, struct hp_arena *arena, struct hp_rec *ret, struct hp_err *err);
 /* hp_rec_name(id, ret): name of the memfd; 41 chars with the terminator. */
 #define HP_REC_NAME_LEN 41u

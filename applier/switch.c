@@ -48,12 +48,14 @@ foreign(const struct sw *sw, uint32_t idx, const uint8_t *bytes, struct hp_err *
 			if (other->entries[k].va == plan->rec.entries[idx].va &&
 			    memcmp(other->entries[k].after, bytes, HP_ARCH_JUMP_LEN) == 0) {
 				hp_rec_name(other->id, name);
-				return hp_err_set(err, HP_E_BUSY, "function '%s': package %s was applied on top; revert that one first",
+				return hp_err_set(err, HP_E_BUSY,
+				                  "function '%s': package %s was applied on top; revert that one first",
 				                  hp_esc(plan->ranges[idx].name), name + 8);
 			}
 	}
 	hp_hex(bytes, HP_ARCH_JUMP_LEN, got);
-	return hp_err_set(err, HP_E_BUSY, "function '%s' was changed in memory by someone else: its entry at 0x%" PRIx64 " holds %s",
+	return hp_err_set(err, HP_E_BUSY,
+	                  "function '%s' was changed in memory by someone else: its entry at 0x%" PRIx64 " holds %s",
 	                  hp_esc(plan->ranges[idx].name), plan->rec.entries[idx].va, got);
 }
 
@@ -84,7 +86,8 @@ undo_entries(struct sw *sw, uint32_t cnt, enum hp_rec_state state_before, struct
 	int failed = 0;
 
 	while (cnt-- > 0)
-		if (hp_proc_write(sw->job->plan.proc, rec->entries[cnt].va, sw->now + (size_t)cnt * HP_ARCH_JUMP_LEN, HP_ARCH_JUMP_LEN,
+		if (hp_proc_write(sw->job->plan.proc, rec->entries[cnt].va, sw->now + (size_t)cnt * HP_ARCH_JUMP_LEN,
+		                  HP_ARCH_JUMP_LEN,
 		                  NULL) < 0)
 			failed = 1;
 	if (failed == 0 && hp_rec_set_state(sw->job->plan.proc, rec, state_before, NULL) < 0)
@@ -138,20 +141,20 @@ touch_pages(const struct hp_plan *plan, struct hp_err *err)
 {
 	uint64_t last = UINT64_MAX;
 
-	for (uint32_t i = 0; i < plan->rec.entries_cnt; i++) {
-		for (uint64_t va = plan->rec.entries[i].va; va < plan->rec.entries[i].va + HP_ARCH_JUMP_LEN; va += HP_ARCH_JUMP_LEN - 1) {
-			uint8_t byte;
-			int r = 0;
+	for (uint32_t i = 0; i < 2 * plan->rec.entries_cnt; i++) {
+		/* first and last byte of each entry: it may lie across two pages */
+		uint64_t va = plan->rec.entries[i / 2].va + (i % 2) * (HP_ARCH_JUMP_LEN - 1);
+		uint8_t byte;
+		int r;
 
-			if (va / 4096 != last) {
-				r = hp_proc_read(plan->proc, va, &byte, 1, err);
-				if (r == 0)
-					r = hp_proc_write(plan->proc, va, &byte, 1, err);
-			}
-			if (r < 0)
-				return r;
-			last = va / 4096;
-		}
+		if (va / 4096 == last)
+			continue;
+		r = hp_proc_read(plan->proc, va, &byte, 1, err);
+		if (r == 0)
+			r = hp_proc_write(plan->proc, va, &byte, 1, err);
+		if (r < 0)
+			return r;
+		last = va / 4096;
 	}
 	return 0;
 }
@@ -172,7 +175,8 @@ explain(struct sw *sw, enum hp_check_verdict verdict, struct hp_err *err)
 		(void)hp_err_set(err, HP_E_BUSY, "thread %d is inside function '%s'%s%s", c->tid, hp_esc(c->range->name),
 		                 stack[0] != '\0' ? ": " : "", stack);
 	else
-		(void)hp_err_set(err, HP_E_BUSY, "thread %d may be inside function '%s': its stack cannot be unwound completely: %s",
+		(void)hp_err_set(err, HP_E_BUSY,
+		                 "thread %d may be inside function '%s': its stack cannot be unwound completely: %s",
 		                 c->tid, hp_esc(c->range->name), stack);
 }
 
@@ -276,7 +280,8 @@ run(struct sw *sw, struct hp_err *err)
 		if (verdict != HP_CHECK_CLEAN)
 			explain(sw, verdict, err);
 		if (hp_now_ns() >= job->deadline_ns) {
-			(void)hp_err_add(err, "no good moment within %" PRIu64 " ms in process %d (%s)", job->opts->timeout_ns / 1000000,
+			(void)hp_err_add(err, "no good moment within %" PRIu64 " ms in process %d (%s)",
+			                 job->opts->timeout_ns / 1000000,
 			                 job->plan.proc->pid, job->plan.proc->comm);
 			return HP_E_BUSY;
 		}

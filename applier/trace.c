@@ -167,7 +167,8 @@ wait_all(struct hp_stop *stop, uint64_t deadline_ns, struct hp_err *err)
 		if (late == NULL)
 			return 1;
 		if (hp_now_ns() > deadline_ns) {
-			(void)hp_err_set(err, HP_E_BUSY, "thread %d does not stop in time (uninterruptible sleep, or a vfork child)",
+			(void)hp_err_set(err, HP_E_BUSY,
+			                 "thread %d does not stop in time (uninterruptible sleep, or a vfork child)",
 			                 late->tid);
 			return 0;
 		}
@@ -391,7 +392,8 @@ hp_task_in_rseq(const struct hp_proc *proc, const struct hp_task *task)
 		uint64_t abi_va; /* struct rseq: u32 cpu_id_start, u32 cpu_id, u64 rseq_cs, ... */
 		uint32_t abi_len, signature, flags, pad;
 	} conf = { 0 };
-	uint8_t cs_ptr[8], cs[32]; /* struct rseq_cs: u32 version, u32 flags, u64 start_ip, u64 post_commit_offset, u64 abort_ip */
+	uint8_t cs_ptr[8], cs[32]; /* struct rseq_cs: u32 version, u32 flags, u64 start_ip, u64 post_commit_offset,
+	        u64 abort_ip */
 	uint64_t pc = hp_arch_pc(&task->regs);
 
 	if (ptrace((enum __ptrace_request)PTRACE_GET_RSEQ_CONFIGURATION, task->tid, sizeof(conf), &conf) < 0 || conf.abi_va == 0)

@@ -1,6 +1,5 @@
 #include "applier/unwind.h"
 
-#include <dwarf.h>
 #include <elfutils/libdwfl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -122,8 +121,8 @@ vdso_file(const struct hp_proc *proc, const struct hp_area *area)
 	return file_of(hp_view_of(buf, len));
 }
 
-/* dwfl_report_elf() owns the descriptor when it succeeds. A module that it does not like is left out: unwinding through it is then
- * incomplete, which is safe. */
+/* dwfl_report_elf() owns the descriptor when it succeeds. A module that it does not like is left out: unwinding through it is
+ * then incomplete, which is safe. */
 static void
 report(struct hp_unwind *u, const char *name, int fd, uint64_t bias)
 {

@@ -121,9 +121,11 @@ show(pid_t pid, const struct hp_trust *trust, const struct hp_err *no_trust, boo
 			(void)json_array_append_new(packages, record_json(live, &recs->v[i], pkg));
 	}
 	if (recs->bad_cnt > 0)
-		hp_warn("process %d (%s): %zu malformed record%s", pid, hp_live_comm(live), recs->bad_cnt, recs->bad_cnt == 1 ? "" : "s");
+		hp_warn("process %d (%s): %zu malformed record%s", pid, hp_live_comm(live), recs->bad_cnt,
+		        recs->bad_cnt == 1 ? "" : "s");
 	if (list != NULL)
-		(void)json_array_append_new(list, json_pack("{s:i, s:s, s:o, s:I}", "pid", (int)pid, "command", hp_live_comm(live),
+		(void)json_array_append_new(list, json_pack("{s:i, s:s, s:o, s:I}", "pid", (int)pid, "command",
+		                                            hp_live_comm(live),
 		                                            "packages", packages, "malformed", (json_int_t)recs->bad_cnt));
 	else
 		json_decref(packages);

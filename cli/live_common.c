@@ -74,12 +74,14 @@ hp_cli_live_json(const char *schema, pid_t pid, const struct hp_verified_pkg *pk
 	char id[2 * HP_PKG_ID_LEN + 1];
 
 	hp_hex(pkg->pkg.id, HP_PKG_ID_LEN, id);
-	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:i, s:f, s:f, s:i, s:f, s:f}", "schema", schema, "pid",
+	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:i, s:f, s:f, s:i, s:f, s:f}", "schema",
+	                 schema, "pid",
 	                 (int)pid, "id", id, "name", pkg->pkg.man->name, "result", did, "already", report->already, "reused",
 	                 report->reused, "completed", report->completed, "functions", (json_int_t)report->funcs_cnt, "threads",
 	                 (json_int_t)report->threads_cnt, "payload_bytes", (json_int_t)report->payload_len, "stops",
 	                 (int)report->attempts, "pause_us", (double)report->pause_ns / 1e3, "pauses_us",
-	                 (double)report->pauses_ns / 1e3, "borrows", (int)report->borrows, "borrow_us", (double)report->borrow_ns / 1e3,
+	                 (double)report->pauses_ns / 1e3, "borrows", (int)report->borrows, "borrow_us",
+	                         (double)report->borrow_ns / 1e3,
 	                 "total_us", (double)report->total_ns / 1e3);
 }
 
@@ -95,8 +97,8 @@ hp_cli_live_text(pid_t pid, const char *comm, const struct hp_verified_pkg *pkg,
 	if (report->completed)
 		hp_out("an interrupted switch was brought to its end\n");
 	if (report->attempts > 0)
-		hp_out("paused %.3f ms (%zu thread%s, %u stop%s, %.3f ms together); one thread borrowed %u time%s, at most %.3f ms; "
-		       "%.1f ms in all\n",
+		hp_out("paused %.3f ms (%zu thread%s, %u stop%s, %.3f ms together); one thread borrowed %u time%s, "
+		       "at most %.3f ms; %.1f ms in all\n",
 		       (double)report->pause_ns / 1e6, report->threads_cnt, report->threads_cnt == 1 ? "" : "s", report->attempts,
 		       report->attempts == 1 ? "" : "s", (double)report->pauses_ns / 1e6, report->borrows,
 		       report->borrows == 1 ? "" : "s", (double)report->borrow_ns / 1e6, (double)report->total_ns / 1e6);

@@ -87,7 +87,8 @@ check_kind(const struct hp_fixup *f, uint32_t idx, uint64_t image_len, uint32_t 
 		return hp_err_set(err, HP_E_FORMAT, "fixup %" PRIu32 " (%s): target must be 0", idx,
 		                  hp_fixup_kind_name(f->kind));
 	if (f->kind == HP_KIND_PAYLOAD && f->target > image_len)
-		return hp_err_set(err, HP_E_FORMAT, "fixup %" PRIu32 ": target 0x%" PRIx64 " outside the image of 0x%" PRIx64, idx,
+		return hp_err_set(err, HP_E_FORMAT, "fixup %" PRIu32 ": target 0x%" PRIx64 " outside the image of 0x%" PRIx64,
+		                  idx,
 		                  f->target, image_len);
 	return 0;
 }
@@ -112,7 +113,8 @@ hp_fixups_check(struct hp_view table, uint64_t image_len, uint32_t targets_cnt, 
 		if (len == 0)
 			return hp_err_set(err, HP_E_FORMAT, "fixup %" PRIu32 ": unknown form %u", i, (unsigned)f.form);
 		if (f.place > image_len || len > image_len - f.place)
-			return hp_err_set(err, HP_E_FORMAT, "fixup %" PRIu32 ": place 0x%" PRIx64 " outside the image of 0x%" PRIx64, i,
+			return hp_err_set(err, HP_E_FORMAT,
+			                  "fixup %" PRIu32 ": place 0x%" PRIx64 " outside the image of 0x%" PRIx64, i,
 			                  f.place, image_len);
 		if (f.place < free_from)
 			return hp_err_set(err, HP_E_FORMAT, "fixup %" PRIu32 ": place 0x%" PRIx64 " is unsorted or overlaps", i,
@@ -150,7 +152,8 @@ hp_fixup_encode(const struct hp_fixup *f, uint64_t value, uint64_t place_va, uin
 		break;
 	}
 	if (!fits)
-		return hp_err_set(err, HP_E_REFUSED, "fixup at 0x%" PRIx64 ": value 0x%" PRIx64 " does not fit %s", f->place, value,
+		return hp_err_set(err, HP_E_REFUSED, "fixup at 0x%" PRIx64 ": value 0x%" PRIx64 " does not fit %s", f->place,
+		                  value,
 		                  hp_fixup_form_name(f->form));
 	hp_le32_put(ret_bytes, (uint32_t)value);
 	return 0;

@@ -31,7 +31,8 @@ check_header(struct hp_view file, struct hp_err *err)
 	if (hp_le16_get(file.p + EH_TYPE) != ET_DYN)
 		return hp_err_set(err, HP_E_FORMAT, "payload image: ELF type %u, want ET_DYN", hp_le16_get(file.p + EH_TYPE));
 	if (hp_le16_get(file.p + EH_MACHINE) != EM_X86_64)
-		return hp_err_set(err, HP_E_FORMAT, "payload image: ELF machine %u, want x86-64", hp_le16_get(file.p + EH_MACHINE));
+		return hp_err_set(err, HP_E_FORMAT, "payload image: ELF machine %u, want x86-64",
+		                  hp_le16_get(file.p + EH_MACHINE));
 	if (hp_le16_get(file.p + EH_PHENTSIZE) != PH_LEN)
 		return hp_err_set(err, HP_E_FORMAT, "payload image: program headers of %u bytes",
 		                  hp_le16_get(file.p + EH_PHENTSIZE));
@@ -102,7 +103,8 @@ measure_eh_frame(struct hp_image *img, uint64_t va, struct hp_err *err)
 		if (len == 0)
 			break;
 		if (len == 0xffffffffu || len > end - pos)
-			return hp_err_set(err, HP_E_FORMAT, "payload image: .eh_frame record at 0x%" PRIx64 " is too long", pos - 4);
+			return hp_err_set(err, HP_E_FORMAT, "payload image: .eh_frame record at 0x%" PRIx64 " is too long",
+			                  pos - 4);
 		pos += len;
 	}
 	img->eh_frame_va = va;

@@ -1,5 +1,5 @@
-/* The signal frame of an injected call. Layout: struct rt_sigframe of the kernel, arch/x86/include/asm/sigframe.h; struct sigcontext and
- * struct _fpx_sw_bytes of <asm/sigcontext.h>. */
+/* The signal frame of an injected call. Layout: struct rt_sigframe of the kernel, arch/x86/include/asm/sigframe.h; struct
+ * sigcontext and struct _fpx_sw_bytes of <asm/sigcontext.h>. */
 #include "applier/arch.h"
 
 #include <cpuid.h>

@@ -30,7 +30,8 @@ test_cycle(void **state)
 		expect_ok(run(&v, &f, false, 3000, &rep, why), why);
 		assert_int_equal(ask(&v), 1);
 	}
-	print_message("pause %llu us, borrow %llu us\n", (unsigned long long)rep.pause_ns / 1000, (unsigned long long)rep.borrow_ns / 1000);
+	print_message("pause %llu us, borrow %llu us\n", (unsigned long long)rep.pause_ns / 1000,
+	              (unsigned long long)rep.borrow_ns / 1000);
 	stop(&v);
 	drop_fake(&f);
 }
@@ -63,9 +64,8 @@ test_active_function(void **state)
 	(void)state;
 	make_fake(&f, (int (*)(void))(uintptr_t)victim_outer, "victim_outer", 2);
 	assert_int_equal(run(&v, &f, true, 100, &rep, why), HP_E_BUSY);
-	print_message("%s\n", why);
 	assert_non_null(strstr(why, "is inside function 'victim_outer'"));
-	assert_non_null(strstr(why, "victim_main"));
+	assert_non_null(strstr(why, "serve_inside < victim_outer < "));
 	assert_true(rep.attempts > 2);
 	assert_int_equal(count_maps(&v), maps);
 	assert_int_equal(recorded(&v), 0);
@@ -102,7 +102,8 @@ test_threads(void **state)
 			expect_ok(run(&v, &f, false, 10000, &rep, why), why);
 			assert_int_equal(ask(&v), 1);
 		}
-		print_message("%d threads: shortest pause %llu us, borrow %llu us\n", cnts[i] + 1, (unsigned long long)best / 1000,
+		print_message("%d threads: shortest pause %llu us, borrow %llu us\n", cnts[i] + 1,
+		              (unsigned long long)best / 1000,
 		              (unsigned long long)borrow / 1000);
 		stop(&v);
 	}
@@ -291,8 +292,10 @@ test_fixups(void **state)
 	(void)state;
 	try_fixup(&v, (struct hp_fixup){ 0x3010, HP_FORM_ABS32, HP_KIND_MODULE, 0, HP_FIXUP_NO_IMPORT, 0, 0 }, HP_E_UNPATCHABLE);
 	try_fixup(&v, (struct hp_fixup){ 0x3010, HP_FORM_ABS32, HP_KIND_PAYLOAD, 0, HP_FIXUP_NO_IMPORT, 0, 0 }, HP_E_UNPATCHABLE);
-	try_fixup(&v, (struct hp_fixup){ 0x3010, HP_FORM_PC32, HP_KIND_MODULE, 0, HP_FIXUP_NO_IMPORT, 0, INT64_MAX }, HP_E_UNPATCHABLE);
-	try_fixup(&v, (struct hp_fixup){ 0x3010, HP_FORM_ABS64, HP_KIND_SLOT, 0, HP_FIXUP_NO_IMPORT, UINT64_MAX / 2, 0 }, HP_E_BUSY);
+	try_fixup(&v, (struct hp_fixup){ 0x3010, HP_FORM_PC32, HP_KIND_MODULE, 0, HP_FIXUP_NO_IMPORT, 0, INT64_MAX },
+	          HP_E_UNPATCHABLE);
+	try_fixup(&v, (struct hp_fixup){ 0x3010, HP_FORM_ABS64, HP_KIND_SLOT, 0, HP_FIXUP_NO_IMPORT, UINT64_MAX / 2, 0 },
+	          HP_E_BUSY);
 	try_fixup(&v, (struct hp_fixup){ 0x3010, HP_FORM_ABS64, HP_KIND_TLS_OFF, 0, HP_FIXUP_NO_IMPORT, 0, 0 }, HP_E_UNPATCHABLE);
 	try_fixup(&v, (struct hp_fixup){ 0x3010, HP_FORM_ABS64, HP_KIND_IMPORT, 0, 0, 0, 0 }, HP_E_UNPATCHABLE);
 	try_fixup(&v, (struct hp_fixup){ 0x3010, HP_FORM_PC32, HP_KIND_MODULE, 0, HP_FIXUP_NO_IMPORT, 0, 0 }, 0);
@@ -334,7 +337,8 @@ die_at(void *arg, enum hp_step step)
 		(void)raise(SIGKILL);
 }
 
-/* hpbuild is killed at each step of an apply and of a revert: the process lives, its record is true, the next command finishes. */
+/* hpbuild is killed at each step of an apply and of a revert: the process lives, its record is true, the next command
+ * finishes. */
 static void
 test_killed(void **state)
 {

@@ -28,7 +28,8 @@ static void
 test_round_trip(void **state)
 {
 	struct hp_buf buf = { 0 };
-	struct hp_fixup f = { UINT64_C(0x1122334455667788), HP_FORM_ABS64, HP_KIND_IMPORT, 0xabcd, 0xdeadbeef, 5, INT64_MIN }, got;
+	struct hp_fixup f = { UINT64_C(0x1122334455667788), HP_FORM_ABS64, HP_KIND_IMPORT, 0xabcd, 0xdeadbeef, 5, INT64_MIN },
+	        got;
 
 	(void)state;
 	assert_int_equal(hp_fixup_add(&buf, &good, NULL), 0);

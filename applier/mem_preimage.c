@@ -62,8 +62,10 @@ explain(const struct hp_plan *plan, const struct hp_plan_target *target, const s
 	if (file == NULL || !read_file_bytes(plan, target, func->address, file, func->size) ||
 	    !has_digest(file, func->size, func->preimage)) {
 		if (mem[func->entry - func->address] == 0xcc)
-			return hp_err_set(err, HP_E_BUSY, "function '%s': a breakpoint (byte cc) lies at its entry", hp_esc(func->name));
-		return hp_err_set(err, HP_E_BASELINE, "function '%s' at 0x%" PRIx64 " is not the one that the package was made for",
+			return hp_err_set(err, HP_E_BUSY, "function '%s': a breakpoint (byte cc) lies at its entry",
+			                  hp_esc(func->name));
+		return hp_err_set(err, HP_E_BASELINE,
+		                  "function '%s' at 0x%" PRIx64 " is not the one that the package was made for",
 		                  hp_esc(func->name), func->address);
 	}
 	while (at < func->size && file[at] == mem[at])
@@ -71,12 +73,13 @@ explain(const struct hp_plan *plan, const struct hp_plan_target *target, const s
 	len = func->size - at < 8 ? func->size - at : 8;
 	hp_hex(mem + at, (size_t)len, got);
 	hp_hex(file + at, (size_t)len, want);
-	return hp_err_set(err, HP_E_BUSY, "function '%s' was changed in memory by someone else: %s at offset %" PRIu64 ": bytes %s, want %s",
+	return hp_err_set(err, HP_E_BUSY,
+	                  "function '%s' was changed in memory by someone else: %s at offset %" PRIu64 ": bytes %s, want %s",
 	                  hp_esc(func->name), mem[at] == 0xcc ? "a breakpoint" : "foreign bytes", at, got, want);
 }
 
 int
-hp_preimage_check(const struct hp_plan *plan, const struct hp_plan_target *target, const struct hp_man_func *func,
+hp_mem_preimage_check(const struct hp_plan *plan, const struct hp_plan_target *target, const struct hp_man_func *func,
                   struct hp_err *err)
 {
 	HP_AUTO(hp_mem) uint8_t *mem = NULL;
@@ -84,7 +87,8 @@ hp_preimage_check(const struct hp_plan *plan, const struct hp_plan_target *targe
 	int r;
 
 	if (va < target->mod->start || va > target->mod->end || func->size > target->mod->end - va)
-		return hp_err_set(err, HP_E_BASELINE, "function '%s' at 0x%" PRIx64 " lies outside its module", hp_esc(func->name),
+		return hp_err_set(err, HP_E_BASELINE, "function '%s' at 0x%" PRIx64 " lies outside its module",
+		                  hp_esc(func->name),
 		                  func->address);
 	if (!hp_areas_cover(&plan->areas, va, func->size, PROT_READ | PROT_EXEC))
 		return hp_err_set(err, HP_E_BUSY, "function '%s' at 0x%" PRIx64 " is not mapped as code", hp_esc(func->name),
