@@ -1,0 +1,19 @@
+#!/bin/sh
+# Threads that sleep in system calls do not notice: nanosleep, futex, poll and read go on after every stop and every borrowing.
+. tests/lib/sh
+. tests/lib/live
+can_trace
+build_tools
+build_victim "$W/victim"
+start_victim "$W/out.txt" "$W/victim" sleepers
+for n in 2 3 4 5 6 7 8 9 10 11; do
+	make_fix "$W/$n.hpk" "$W/victim" answer "$n"
+	"$hpbuild" apply --pid "$pid" "$W/$n.hpk" >"$W/out"
+	wait_line "$W/out.txt" "^answer $n\$" 20
+done
+for n in 11 10 9 8 7 6 5 4 3 2; do
+	"$hpbuild" revert --pid "$pid" >"$W/out"
+	[ "$n" -eq 2 ] || tail -n 1 "$W/out" >/dev/null
+done
+[ "$(grep -c '^answer' "$W/out.txt")" -ge 11 ] || fail "not every package was seen"
+expect_no_text "$W/out.txt" interrupted
