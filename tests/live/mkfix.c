@@ -64,8 +64,8 @@ find_func(const struct hp_elf *elf, const char *name, struct hp_man_func *ret)
 
 		if (strcmp(s->name, name) != 0 || s->type != STT_FUNC || !hp_elf_bytes_at(elf, s->value, s->size, &bytes))
 			continue;
-		*ret = (struct hp_man_func){ .name = name, .address = s->value, .size = s->size, .entry = s->value, .payload =
-		* 0x1000 };
+		*ret = (struct hp_man_func){ .name = name, .address = s->value, .size = s->size, .entry = s->value };
+		ret->payload = 0x1000;
 		if (bytes.len >= 4 && memcmp(bytes.p, endbr64, 4) == 0)
 			ret->entry += 4;
 		hp_hash_256(bytes, ret->preimage);
