@@ -1,6 +1,5 @@
-/* mkfix OUT (BASELINE FUNC VALUE)...: an unsigned package in which each FUNC returns VALUE, made by hand, so that the tests of
- * the
- * applier stand on their own. One target a baseline. */
+/* mkfix OUT (BASELINE FUNC VALUE)...: an unsigned package in which each FUNC returns VALUE, made by hand, so that the tests
+ * of the applier stand on their own. One target a baseline. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
