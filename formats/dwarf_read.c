@@ -422,6 +422,27 @@ make_index(struct hp_dwarf *dw, struct hp_err *err)
 	return 0;
 }
 
+/* `typedef struct { ... } name;`: the type is known by that name. */
+static void
+name_anonymous(struct hp_dwarf *dw)
+{
+	for (uint32_t i = 1; i < dw->nodes_cnt; i++) {
+		const struct hp_dw_node *td = &dw->nodes[i];
+		struct hp_dw_node *n;
+
+		if (td->tag != DW_TAG_typedef || td->name == NULL || td->type == 0)
+			continue;
+		n = &dw->nodes[hp_dw_find(dw, td->type)];
+		if (n->name != NULL || (n->flags & HP_DW_DECLARATION) != 0)
+			continue;
+		if (n->tag == DW_TAG_structure_type || n->tag == DW_TAG_union_type || n->tag == DW_TAG_class_type ||
+		    n->tag == DW_TAG_enumeration_type) {
+			n->name = td->name;
+			n->flags |= HP_DW_ALIAS;
+		}
+	}
+}
+
 int
 hp_dw_read(struct hp_dwarf *dw, struct hp_err *err)
 {
@@ -439,9 +460,11 @@ hp_dw_read(struct hp_dwarf *dw, struct hp_err *err)
 			return r;
 	}
 	r = make_index(dw, err);
-	if (r == 0)
-		dw->nodes_read = true;
-	return r;
+	if (r < 0)
+		return r;
+	name_anonymous(dw);
+	dw->nodes_read = true;
+	return 0;
 }
 
 static void
