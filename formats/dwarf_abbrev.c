@@ -211,7 +211,7 @@ read_table(struct hp_dwarf *dw, const struct hp_dw_unit *u, struct building *b, 
 	struct hp_dw_cur c;
 	int r = 0;
 
-	if (!hp_view_sub(sect, u->abbrev_off, u->abbrev_off <= sect.len ? sect.len - u->abbrev_off : 0, &v))
+	if (u->abbrev_off >= sect.len || !hp_view_sub(sect, u->abbrev_off, sect.len - u->abbrev_off, &v))
 		return hp_err_set(err, HP_E_FORMAT, "abbreviations at offset %llu of %zu", (unsigned long long)u->abbrev_off, sect.len);
 	c = (struct hp_dw_cur){ v.p, v.p + v.len, dw->elf->big_endian, false };
 	for (;;) {

@@ -82,13 +82,14 @@ set_value(struct die *d, const struct hp_dw_value *v, bool be, uint64_t scale)
 static void
 set_location(struct reader *rd, struct die *d, const struct hp_dw_value *v)
 {
-	struct hp_dw_cur c = { v->block.p, v->block.p + v->block.len, rd->c.be, false };
 	struct hp_dw_value addr = { 0 };
+	struct hp_dw_cur c;
 	uint64_t op;
 
 	d->n.flags |= HP_DW_HAS_LOC;
-	if (v->cls != HP_DW_C_BLOCK)
+	if (v->cls != HP_DW_C_BLOCK || v->block.len == 0)
 		return;
+	c = (struct hp_dw_cur){ v->block.p, v->block.p + v->block.len, rd->c.be, false };
 	op = hp_dw_get(&c, 1);
 	if (op == DW_OP_addr || op == DW_OP_const8u)
 		addr.u = hp_dw_get(&c, op == DW_OP_addr ? rd->u->addr_len : 8);

@@ -72,6 +72,7 @@ read_header(const struct hp_dwarf *dw, struct hp_dw_unit *u, struct hp_err *err)
 		return bad_header(dw, u->off, "has no whole header before offset", u->end, err);
 	u->die_off = (uint64_t)(c.p - sect.p);
 	u->stmt_list = UINT64_MAX;
+	u->table = HP_NONE;
 	/* DWARF 5: bases point behind the header of the contribution; a split unit has its only one there too. */
 	u->str_off_base = u->version == 5 ? (u->off_len == 4 ? 8 : 16) : 0;
 	u->addr_base = u->str_off_base;
@@ -217,7 +218,10 @@ hp_dwarf_free(struct hp_dwarf *dw)
 	hp_map_release(&dw->sig_map);
 	hp_map_release(&dw->decl_map);
 	free(dw->nodes);
-	free(dw->rows);
+	hp_buf_release(&dw->tables);
+	hp_buf_release(&dw->files);
+	hp_buf_release(&dw->rows);
+	hp_buf_release(&dw->seqs);
 	hp_arena_release(&dw->arena);
 	free(dw);
 }
