@@ -1,0 +1,340 @@
+/* Unwind records of the included functions, taken from the patched objects' .eh_frame.
+ *
+ * A CIE is copied once per content, an FDE for each function. pc_begin is stored as pcrel|sdata4, whatever the object had, so that
+ * the image needs no fixups for it: the distance between .eh_frame and .text is fixed in the image.
+ * Sources: LSB 5.0 core "Exception Frames"; DWARF 5 section 6.4.
+ */
+#include "packager/internal.h"
+
+#include <stdlib.h>
+
+#include "base/escape.h"
+
+enum {
+	PE_ABSPTR = 0x00, PE_UDATA4 = 0x03, PE_SDATA4 = 0x0b, PE_PCREL = 0x10, PE_DATAREL = 0x30, PE_OMIT = 0xff,
+	PE_PCREL_SDATA4 = PE_PCREL | PE_SDATA4, PE_DATAREL_SDATA4 = PE_DATAREL | PE_SDATA4,
+};
+
+struct cie {
+	uint64_t off;      /* in the object's .eh_frame, of the length field */
+	uint64_t len;      /* with the length field */
+	uint32_t out_off;  /* in the new .eh_frame, HP_NONE = not copied yet */
+	uint8_t pointers;  /* encoding of pc_begin */
+	uint8_t lsda;      /* encoding of the LSDA pointer, PE_OMIT = none */
+	bool augmented;    /* "z": FDEs have an augmentation length */
+	bool personality;
+};
+
+struct reader {
+	struct hp_packing *pk;
+	struct hp_pk_obj *obj;
+	uint32_t sec_idx;
+	struct hp_view v;      /* .eh_frame */
+	const struct hp_rel *rels;
+	uint32_t rels_cnt;
+	struct cie *cies;
+	uint32_t cies_cnt, cies_cap;
+	struct hp_map *by_content; /* CIE bytes -> offset in the new section */
+	struct hp_eh *out;
+};
+
+static int
+malformed(const struct reader *rd, uint64_t off, struct hp_err *err)
+{
+	return hp_err_set(err, HP_E_FORMAT, "'%s': .eh_frame record at offset 0x%llx is malformed", hp_esc(rd->obj->pair->path),
+	                  (unsigned long long)off);
+}
+
+static bool
+read_uleb(struct hp_view v, uint64_t *pos, uint64_t *ret)
+{
+	uint64_t value = 0;
+
+	for (unsigned shift = 0; *pos < v.len && shift < 63; shift += 7) {
+		uint8_t b = v.p[(*pos)++];
+
+		value |= (uint64_t)(b & 0x7f) << shift;
+		if ((b & 0x80) == 0) {
+			*ret = value;
+			return true;
+		}
+	}
+	return false;
+}
+
+static unsigned
+pointer_len(uint8_t enc)
+{
+	switch (enc & 0x0f) {
+	case PE_ABSPTR:
+	case 0x04:
+	case 0x0c:
+		return 8;
+	case PE_UDATA4:
+	case PE_SDATA4:
+		return 4;
+	case 0x02:
+	case 0x0a:
+		return 2;
+	default:
+		return 0;
+	}
+}
+
+/* Augmentation "zR", "zPLR", "zRS" ...: letters in order tell what the augmentation data holds. */
+static int
+read_augmentation(const struct reader *rd, struct cie *cie, struct hp_view v, uint64_t pos, const char *aug, struct hp_err *err)
+{
+	uint64_t skip;
+
+	cie->augmented = true;
+	if (!read_uleb(v, &pos, &skip))
+		return malformed(rd, cie->off, err);
+	for (const char *a = aug + 1; *a != '\0'; a++) {
+		if (*a == 'S' || *a == 'B')
+			continue;
+		if (pos >= v.len)
+			return malformed(rd, cie->off, err);
+		if (*a == 'R') {
+			cie->pointers = v.p[pos++];
+		} else if (*a == 'L') {
+			cie->lsda = v.p[pos++];
+		} else if (*a == 'P') {
+			cie->personality = true;
+			pos += 1 + pointer_len(v.p[pos]);
+		} else {
+			return malformed(rd, cie->off, err);
+		}
+	}
+	return 0;
+}
+
+static int
+read_cie(struct reader *rd, uint64_t off, uint64_t len, struct hp_err *err)
+{
+	struct cie cie = { .off = off, .len = len, .out_off = HP_NONE, .lsda = PE_OMIT };
+	struct hp_view v = hp_view_of(rd->v.p + off, (size_t)len);
+	const char *aug = hp_view_str(v, 9);
+	uint64_t pos, skip;
+	int r;
+
+	if (aug == NULL || v.p[8] != 1)
+		return malformed(rd, off, err);
+	pos = 9 + strlen(aug) + 1;
+	/* code alignment, data alignment (an SLEB128 has the same length), return register */
+	for (int i = 0; i < 3; i++)
+		if (!read_uleb(v, &pos, &skip))
+			return malformed(rd, off, err);
+	if (aug[0] == 'z') {
+		r = read_augmentation(rd, &cie, v, pos, aug, err);
+		if (r < 0)
+			return r;
+	} else if (aug[0] != '\0') {
+		return malformed(rd, off, err);
+	}
+	if (rd->cies_cnt == rd->cies_cap) {
+		uint32_t cap = rd->cies_cap * 2 + 8;
+		struct cie *cies = hp_arena_array(&rd->pk->arena, cap, sizeof(*cies));
+
+		if (cies == NULL)
+			return hp_err_set(err, HP_E_NOMEM, "no memory");
+		if (rd->cies_cnt > 0)
+			memcpy(cies, rd->cies, rd->cies_cnt * sizeof(*cies));
+		rd->cies = cies;
+		rd->cies_cap = cap;
+	}
+	rd->cies[rd->cies_cnt++] = cie;
+	return 0;
+}
+
+/* The item whose code the FDE describes, NULL = a function that is not included. */
+static struct hp_item *
+described(const struct reader *rd, uint64_t field_off)
+{
+	const struct hp_object *obj = rd->obj->pair->new_obj;
+
+	for (uint32_t i = 0; i < rd->rels_cnt; i++) {
+		const struct hp_sym *sym;
+		uint32_t part;
+		uint64_t at;
+
+		if (rd->rels[i].off != field_off)
+			continue;
+		sym = &obj->elf->syms[rd->rels[i].sym_idx];
+		if (sym->sec_idx == HP_SEC_UNDEF || sym->sec_idx >= obj->elf->secs_cnt)
+			return NULL;
+		at = sym->value + (uint64_t)rd->rels[i].addend;
+		part = hp_parts_at(obj->parts, sym->sec_idx, at);
+		return part != HP_NONE && obj->parts->v[part].off == at ? rd->obj->items[part] : NULL;
+	}
+	return NULL;
+}
+
+static int
+copy_cie(struct reader *rd, struct cie *cie, struct hp_err *err)
+{
+	const uint8_t *p = rd->v.p + cie->off;
+	uint64_t at;
+	int r;
+
+	if (hp_map_get(rd->by_content, p, (size_t)cie->len, &at)) {
+		cie->out_off = (uint32_t)at;
+		return 0;
+	}
+	cie->out_off = (uint32_t)rd->out->frame.len;
+	r = hp_map_put(rd->by_content, p, (size_t)cie->len, cie->out_off, err);
+	if (r < 0)
+		return r;
+	return hp_buf_add(&rd->out->frame, p, (size_t)cie->len, err);
+}
+
+static int
+add_fde(struct reader *rd, uint32_t off, struct hp_item *item, struct hp_err *err)
+{
+	struct hp_eh *out = rd->out;
+
+	if ((out->fdes_cnt & (out->fdes_cnt - 1)) == 0) {
+		uint32_t cap = out->fdes_cnt == 0 ? 1 : out->fdes_cnt * 2;
+		struct hp_eh_fde *v = hp_arena_array(&rd->pk->arena, cap, sizeof(*v));
+
+		if (v == NULL)
+			return hp_err_set(err, HP_E_NOMEM, "no memory");
+		if (out->fdes_cnt > 0)
+			memcpy(v, out->fdes, out->fdes_cnt * sizeof(*v));
+		out->fdes = v;
+	}
+	out->fdes[out->fdes_cnt++] = (struct hp_eh_fde){ item, off };
+	return 0;
+}
+
+static int
+read_fde(struct reader *rd, uint64_t off, uint64_t len, uint64_t cie_off, struct hp_err *err)
+{
+	struct hp_item *item = described(rd, off + 8);
+	struct cie *cie = NULL;
+	uint32_t at;
+	int r;
+
+	if (item == NULL)
+		return 0;
+	for (uint32_t i = 0; i < rd->cies_cnt; i++)
+		if (rd->cies[i].off == cie_off)
+			cie = &rd->cies[i];
+	if (cie == NULL || len < 16)
+		return malformed(rd, off, err);
+	if (cie->lsda != PE_OMIT || cie->personality)
+		return hp_err_set(err, HP_E_REFUSED, "'%s': function '%s' has exception tables (LSDA), which is not supported",
+		                  hp_esc(rd->obj->pair->path), hp_esc(item->name));
+	if (cie->pointers != PE_PCREL_SDATA4)
+		return hp_err_set(err, HP_E_REFUSED, "'%s': the unwind record of '%s' uses pointer encoding 0x%x, only 0x%x is supported",
+		                  hp_esc(rd->obj->pair->path), hp_esc(item->name), cie->pointers, PE_PCREL_SDATA4);
+	if (cie->out_off == HP_NONE) {
+		r = copy_cie(rd, cie, err);
+		if (r < 0)
+			return r;
+	}
+	at = (uint32_t)rd->out->frame.len;
+	r = hp_buf_add(&rd->out->frame, rd->v.p + off, (size_t)len, err);
+	if (r < 0)
+		return r;
+	hp_le32_put(rd->out->frame.p + at + 4, at + 4 - cie->out_off);
+	/* The field holds the length of the code, which must be that of the part. */
+	if (hp_le32_get(rd->out->frame.p + at + 12) > item->len)
+		return malformed(rd, off, err);
+	return add_fde(rd, at, item, err);
+}
+
+static int
+read_records(struct reader *rd, struct hp_err *err)
+{
+	for (uint64_t off = 0; off + 4 <= rd->v.len;) {
+		uint64_t len = hp_le32_get(rd->v.p + off), id;
+		int r;
+
+		if (len == 0)
+			return 0; /* terminator */
+		if (len < 8 || len > rd->v.len - off - 4 || len == 0xffffffffu)
+			return malformed(rd, off, err);
+		id = hp_le32_get(rd->v.p + off + 4);
+		r = id == 0 ? read_cie(rd, off, len + 4, err)
+		            : id > off + 4 ? malformed(rd, off, err) : read_fde(rd, off, len + 4, off + 4 - id, err);
+		if (r < 0)
+			return r;
+		off += len + 4;
+	}
+	return 0;
+}
+
+static bool
+has_code(const struct hp_pk_obj *obj)
+{
+	if (obj->items == NULL)
+		return false;
+	for (uint32_t i = 0; i < obj->pair->new_obj->parts->cnt; i++)
+		if (obj->items[i] != NULL && obj->items[i]->func)
+			return true;
+	return false;
+}
+
+int
+hp_eh_collect(struct hp_packing *pk, struct hp_eh *ret, struct hp_err *err)
+{
+	HP_AUTO(hp_map) struct hp_map by_content = { 0 };
+	int r;
+
+	for (size_t o = 0; o < pk->objs_cnt; o++) {
+		struct hp_pk_obj *obj = &pk->objs[o];
+		struct hp_elf *elf;
+
+		if (!has_code(obj))
+			continue;
+		elf = obj->pair->new_obj->elf;
+		for (uint32_t s = 1; s < elf->secs_cnt; s++) {
+			struct reader rd = { .pk = pk, .obj = obj, .sec_idx = s, .by_content = &by_content, .out = ret };
+
+			if (strcmp(elf->secs[s].name, ".eh_frame") != 0)
+				continue;
+			r = hp_elf_load_rels(elf, s, err);
+			if (r < 0)
+				return r;
+			rd.v = elf->secs[s].data;
+			rd.rels = elf->secs[s].rels;
+			rd.rels_cnt = elf->secs[s].rels_cnt;
+			r = read_records(&rd, err);
+			if (r < 0)
+				return r;
+		}
+	}
+	return ret->frame.len == 0 ? 0 : hp_buf_add_u32(&ret->frame, 0, err);
+}
+
+static int
+cmp_fde(const void *a, const void *b)
+{
+	const struct hp_eh_fde *x = a, *y = b;
+
+	return x->item->va < y->item->va ? -1 : x->item->va > y->item->va;
+}
+
+int
+hp_eh_place(struct hp_eh *eh, uint64_t frame_va, uint64_t hdr_va, struct hp_buf *ret_hdr, struct hp_err *err)
+{
+	static const uint8_t head[] = { 1, PE_PCREL_SDATA4, PE_UDATA4, PE_DATAREL_SDATA4 };
+	int r;
+
+	qsort(eh->fdes, eh->fdes_cnt, sizeof(*eh->fdes), cmp_fde);
+	r = hp_buf_add(ret_hdr, head, sizeof(head), err);
+	if (r == 0)
+		r = hp_buf_add_u32(ret_hdr, (uint32_t)(frame_va - (hdr_va + 4)), err);
+	if (r == 0)
+		r = hp_buf_add_u32(ret_hdr, eh->fdes_cnt, err);
+	for (uint32_t i = 0; i < eh->fdes_cnt && r == 0; i++) {
+		const struct hp_eh_fde *fde = &eh->fdes[i];
+
+		hp_le32_put(eh->frame.p + fde->off + 8, (uint32_t)(fde->item->va - (frame_va + fde->off + 8)));
+		r = hp_buf_add_u32(ret_hdr, (uint32_t)(fde->item->va - hdr_va), err);
+		if (r == 0)
+			r = hp_buf_add_u32(ret_hdr, (uint32_t)(frame_va + fde->off - hdr_va), err);
+	}
+	return r;
+}

@@ -1,0 +1,206 @@
+/* What the packager's files share. One struct hp_packing per call of hp_pack(); everything in it lives in its arena.
+ *
+ * Order: hp_locate() fills objs[] and names, hp_plan_redirects() decides which entries are redirected, hp_resolve() makes items and
+ * fixes from the redirected functions outwards, hp_layout() gives the items addresses and writes image and fixup table.
+ */
+#ifndef HP_PACKAGER_INTERNAL_H
+#define HP_PACKAGER_INTERNAL_H
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/map.h"
+#include "formats/elf_module.h"
+#include "formats/fixup.h"
+#include "formats/preimage.h"
+#include "packager/pack.h"
+
+enum { HP_ENTRY_LEN = 5 }; /* bytes of the jump that the applier writes over an entry */
+
+/* Whether an original function was found in the baseline. */
+enum hp_func_state {
+	HP_FUNC_UNKNOWN,   /* no name, no reference, no content led to it */
+	HP_FUNC_PROVEN,    /* equal, at va */
+	HP_FUNC_MISMATCH,  /* found by name, but other bytes */
+	HP_FUNC_AMBIGUOUS, /* equal at several addresses */
+	HP_FUNC_ABSENT,    /* a complete symbol table does not have it */
+};
+
+struct hp_place {
+	enum hp_func_state state;
+	uint64_t va;
+	struct hp_preimage_diff *diff; /* for MISMATCH */
+};
+
+/* What the proof has found out about one name or one section of an original object. */
+struct hp_known {
+	bool has_addr, has_plt, has_slot, has_tpoff, has_tls_slot;
+	uint64_t addr;     /* of the symbol, or of the section's first byte */
+	uint64_t plt;      /* PLT entry that calls of it use */
+	uint64_t slot;     /* GOT slot with its address */
+	uint64_t tpoff;    /* thread-pointer offset of the symbol, or of the section's first byte */
+	uint64_t tls_slot; /* GOT slot of its thread-local access */
+	const char *from;  /* what showed it first, for messages */
+};
+
+enum hp_redirect {
+	HP_REDIRECT_NONE,   /* not an entry of its own, or nothing in the baseline to redirect */
+	HP_REDIRECT_ENTRY,  /* the baseline's entry jumps to the new body */
+	HP_REDIRECT_DIRECT, /* shares its address with other functions: included callers call the new body, nobody else may */
+};
+
+struct hp_item;
+
+/* One pair of the patch set. */
+struct hp_pk_obj {
+	const struct hp_pair *pair;
+	const char *file;        /* STT_FILE name of the original, "" = none */
+	bool changed;            /* some part is included */
+	bool in_module;
+	struct hp_known *secs;   /* per section of the original */
+	struct hp_place *places; /* per part of the original */
+	enum hp_redirect *redirects; /* per part of the patched side */
+	struct hp_item **items;  /* per part of the patched side: its place in the payload, NULL = not there */
+};
+
+enum hp_item_class { HP_ITEM_TEXT, HP_ITEM_RODATA, HP_ITEM_DATA, HP_ITEM_BSS, HP_ITEM_CLASSES };
+
+/* A stretch of the payload. */
+struct hp_item {
+	enum hp_item_class cls;
+	const char *name;      /* for the image's symbol table, "" = none */
+	bool func;             /* STT_FUNC, else STT_OBJECT */
+	struct hp_pk_obj *obj; /* NULL for what the packager made itself: stubs, cells */
+	uint32_t part_idx;     /* of the patched side, HP_NONE = not a whole part */
+	uint8_t *bytes;        /* private copy, NULL for BSS */
+	uint64_t len, align;
+	uint64_t va;           /* in the image, set by hp_layout() */
+	struct hp_item *next;  /* in order of creation */
+};
+
+enum hp_fix_kind { HP_FIX_ITEM, HP_FIX_MODULE, HP_FIX_SLOT, HP_FIX_CONST };
+
+/* A field of an item that is written when addresses are known. */
+struct hp_fix {
+	struct hp_item *item;
+	uint64_t off;            /* of the field in the item */
+	enum hp_fixup_form form;
+	enum hp_fix_kind kind;
+	struct hp_item *target;  /* ITEM */
+	uint64_t value;          /* MODULE, SLOT: address in the module; CONST: the value */
+	int64_t addend;
+	const char *what;        /* symbol, for messages */
+	struct hp_fix *next;
+};
+
+struct hp_packing {
+	struct hp_arena arena;
+	const struct hp_patchset *set;
+	const struct hp_pack_options *opts;
+	struct hp_module *mod;
+	struct hp_pk_obj *objs;  /* one for each pair of the set */
+	size_t objs_cnt;
+	struct hp_map names;     /* global name -> struct hp_known * of the original side */
+	struct hp_map new_defs;  /* global name -> struct hp_new_def * of the patched side */
+	struct hp_map pieces;    /* content (class, alignment, bytes) -> struct hp_item * */
+	bool direct_functions;   /* the module was linked with -Bsymbolic-functions: exported functions are bound directly */
+	struct hp_item *items, **items_tail;
+	struct hp_fix *fixes, **fixes_tail;
+	struct hp_find *finds;   /* scratch for one match */
+};
+
+struct hp_new_def {
+	struct hp_pk_obj *obj;
+	uint32_t part_idx;
+	uint64_t off; /* bytes from the part's start */
+};
+
+/* locate.c: prove the touched objects against the baseline and collect addresses. */
+HP_MUST_CHECK int hp_locate(struct hp_packing *pk, struct hp_err *err);
+/* judge.c: after locating: which objects are part of the module; HP_E_BASELINE when one is, but differs. */
+HP_MUST_CHECK int hp_judge(struct hp_packing *pk, struct hp_err *err);
+/* hp_address_of_name(pk, name, ret, err): address of the module's own definition of global ${name}. 1, 0, HP_E_BASELINE ambiguous. */
+HP_MUST_CHECK int hp_address_of_name(struct hp_packing *pk, const char *name, uint64_t *ret, struct hp_err *err);
+/* hp_address_of_part(pk, obj, old_part, ret, err): where a part of the original lies in the baseline. 1, 0, HP_E_BASELINE. */
+HP_MUST_CHECK int hp_address_of_part(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t old_part, uint64_t *ret,
+                                     struct hp_err *err);
+/* hp_known_name(pk, name): what the proof says about a global name, NULL = nothing. */
+struct hp_known *hp_known_name(const struct hp_packing *pk, const char *name);
+
+/* note.c: take over what a match found. */
+HP_MUST_CHECK int hp_note_finds(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t part_idx, const struct hp_find *finds,
+                                uint32_t cnt, struct hp_err *err);
+/* hp_note_section(pk, obj, sec_idx, va, from, err): the original's section starts at ${va}. */
+HP_MUST_CHECK int hp_note_section(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t sec_idx, uint64_t va, const char *from,
+                                  struct hp_err *err);
+
+/* redirect.c: entries, functions that share one address, room for the jump. */
+HP_MUST_CHECK int hp_plan_redirects(struct hp_packing *pk, struct hp_err *err);
+/* hp_entry_of(mod, va, len): ${va}, or behind a leading endbr64. */
+uint64_t hp_entry_of(const struct hp_module *mod, uint64_t va, uint64_t len);
+/* hp_is_piece(name): a part of another function that has no entry of its own (".cold"). */
+bool hp_is_piece(const char *name);
+
+/* resolve.c, target.c: items and fixes. */
+HP_MUST_CHECK int hp_resolve(struct hp_packing *pk, struct hp_err *err);
+
+/* Where a reference goes. */
+struct hp_target {
+	enum hp_fix_kind kind;
+	struct hp_item *item;
+	uint64_t value;
+	int64_t off; /* bytes behind the target that are meant */
+};
+/* The reference that is being resolved. */
+struct hp_use {
+	struct hp_item *item;      /* that holds the field */
+	const struct hp_rel *rel;  /* NULL: resolved by the assembler, found by decoding */
+	struct hp_ref ref;
+	const char *name;          /* of what is meant, for messages */
+};
+/* hp_target_find(pk, use, ret, err): value of the reference: never a GOT slot or cell unless it is a branch through one. */
+HP_MUST_CHECK int hp_target_find(struct hp_packing *pk, const struct hp_use *use, struct hp_target *ret, struct hp_err *err);
+/* hp_target_slot(pk, use, branch, ret_slot, err): GOT slot of the module with the address of an imported or preemptible symbol.
+ * 1 found, 0 the symbol is the module's own or the payload's, HP_E_REFUSED no slot. */
+HP_MUST_CHECK int hp_target_slot(struct hp_packing *pk, const struct hp_use *use, bool branch, uint64_t *ret_slot,
+                                 struct hp_err *err);
+/* hp_target_tpoff(pk, use, ret, err): thread-pointer offset of an existing TLS variable of an executable. */
+HP_MUST_CHECK int hp_target_tpoff(struct hp_packing *pk, const struct hp_use *use, uint64_t *ret, struct hp_err *err);
+/* hp_refuse(use, err, fmt): HP_E_REFUSED with symbol, function and object in front. */
+int hp_refuse(const struct hp_use *use, struct hp_err *err, const char *text);
+
+/* item.c */
+/* hp_item_new(pk, cls, name, bytes, len, align): at the end of the list; ${bytes} NULL = zero. NULL: no memory. */
+struct hp_item *hp_item_new(struct hp_packing *pk, enum hp_item_class cls, const char *name, const uint8_t *bytes, uint64_t len,
+                            uint64_t align);
+/* hp_item_of_part(pk, obj, part_idx): the item of a part, made when it is asked for the first time. */
+struct hp_item *hp_item_of_part(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t part_idx);
+/* hp_item_of_piece(pk, piece, align): read-only bytes, shared by content. */
+struct hp_item *hp_item_of_piece(struct hp_packing *pk, struct hp_view piece, uint64_t align);
+/* hp_item_stub(pk, name, slot_va), hp_item_cell(pk, target, name): a jump through a slot of the module; a word with an address. */
+struct hp_item *hp_item_stub(struct hp_packing *pk, const char *name, uint64_t slot_va, struct hp_err *err);
+struct hp_item *hp_item_cell(struct hp_packing *pk, const struct hp_target *target, const char *name, struct hp_err *err);
+HP_MUST_CHECK int hp_fix_new(struct hp_packing *pk, struct hp_item *item, uint64_t off, enum hp_fixup_form form,
+                             const struct hp_target *target, int64_t addend, const char *what, struct hp_err *err);
+
+/* layout.c: image file and fixup table. ret_mem_len: bytes in memory. */
+HP_MUST_CHECK int hp_layout(struct hp_packing *pk, struct hp_buf *ret_image, struct hp_buf *ret_fixups, uint64_t *ret_mem_len,
+                            struct hp_err *err);
+
+/* ehframe.c: unwind records of the included functions. */
+struct hp_eh {
+	struct hp_buf frame;      /* .eh_frame with a terminator */
+	struct hp_eh_fde {
+		struct hp_item *item; /* function */
+		uint32_t off;     /* of the FDE in frame */
+	} *fdes;
+	uint32_t fdes_cnt;
+};
+/* hp_eh_collect(pk, ret, err): HP_E_REFUSED: a function with exception tables. pc_begin fields are filled by hp_eh_place(). */
+HP_MUST_CHECK int hp_eh_collect(struct hp_packing *pk, struct hp_eh *ret, struct hp_err *err);
+/* hp_eh_place(eh, frame_va, hdr_va, ret_hdr, err): items have addresses: fill in the FDEs, make .eh_frame_hdr. */
+HP_MUST_CHECK int hp_eh_place(struct hp_eh *eh, uint64_t frame_va, uint64_t hdr_va, struct hp_buf *ret_hdr, struct hp_err *err);
+
+/* meta.c: fields that people give. Sets name, serial, baseline_*, fixes, supersedes, flags, expires, source_patch of ${man}. */
+HP_MUST_CHECK int hp_meta_read(struct hp_view json, struct hp_arena *arena, struct hp_manifest *man, struct hp_err *err);
+
+#endif

@@ -1,0 +1,232 @@
+/* What the proof means for each object: part of this module and proven, not part of it, or a baseline that does not fit.
+ * And the addresses that follow from it. */
+#include "packager/internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/escape.h"
+
+static bool
+is_func(const struct hp_parts *parts, uint32_t i)
+{
+	return parts->v[i].kind == HP_PART_FUNC && parts->v[i].len > 0;
+}
+
+static uint32_t
+count(const struct hp_pk_obj *obj, enum hp_func_state state)
+{
+	const struct hp_parts *parts = obj->pair->old_obj->parts;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < parts->cnt; i++)
+		n += is_func(parts, i) && obj->places[i].state == state;
+	return n;
+}
+
+/* Does another object of the set prove a function of this name? Build trees hold objects compiled twice (with and without -fPIC)
+ * and several programs; of a pair of such twins only one is in the module. */
+static bool
+proven_elsewhere(const struct hp_packing *pk, const struct hp_pk_obj *obj, const char *name)
+{
+	for (size_t o = 0; o < pk->objs_cnt; o++) {
+		const struct hp_pk_obj *other = &pk->objs[o];
+		const struct hp_parts *parts;
+
+		if (other == obj || !other->changed || other->pair->old_obj == NULL)
+			continue;
+		parts = other->pair->old_obj->parts;
+		for (uint32_t i = 0; i < parts->cnt; i++)
+			if (is_func(parts, i) && other->places[i].state == HP_FUNC_PROVEN && strcmp(hp_part_name(parts, i), name) == 0)
+				return true;
+	}
+	return false;
+}
+
+static bool
+is_other_module(const struct hp_packing *pk, const struct hp_pk_obj *obj)
+{
+	const struct hp_parts *parts = obj->pair->old_obj->parts;
+	bool claimed = false;
+	uint64_t v;
+
+	if (count(obj, HP_FUNC_PROVEN) == 0 && count(obj, HP_FUNC_MISMATCH) == 0 && count(obj, HP_FUNC_AMBIGUOUS) == 0)
+		return true;
+	/* The module has file symbols, but none of this object's source file: its names are those of other objects. */
+	if (count(obj, HP_FUNC_PROVEN) == 0 && pk->mod->has_files && obj->file[0] != '\0' &&
+	    !hp_map_get_str(&pk->mod->files, obj->file, &v))
+		return true;
+	for (uint32_t i = 0; i < parts->cnt; i++) {
+		if (!is_func(parts, i) || obj->places[i].state != HP_FUNC_MISMATCH)
+			continue;
+		if (!proven_elsewhere(pk, obj, hp_part_name(parts, i)))
+			return false;
+		claimed = true;
+	}
+	return claimed;
+}
+
+static int
+say_mismatch(const struct hp_pk_obj *obj, uint32_t i, struct hp_err *err)
+{
+	const struct hp_parts *parts = obj->pair->old_obj->parts;
+	const struct hp_place *place = &obj->places[i];
+	const struct hp_preimage_diff *d = place->diff;
+
+	if (!is_func(parts, i))
+		return hp_err_set(err, HP_E_BASELINE, "'%s': constant '%s' differs from the baseline at 0x%" PRIx64 " (byte +0x%" PRIx64
+		                  "): built from other source", hp_esc(obj->pair->path), hp_esc(hp_part_name(parts, i)), place->va, d->off);
+	return hp_err_set(err, HP_E_BASELINE, "'%s': function '%s'+0x%" PRIx64 " is '%s' in the object, but '%s' in the baseline (0x%" PRIx64
+	                  "): %s", hp_esc(obj->pair->path), hp_esc(hp_part_name(parts, i)), d->off, d->old_text, d->base_text,
+	                  place->va + d->off, d->cause);
+}
+
+static int
+judge_obj(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
+{
+	const struct hp_parts *parts = obj->pair->old_obj->parts;
+
+	if (is_other_module(pk, obj))
+		return 0;
+	obj->in_module = true;
+	for (uint32_t i = 0; i < parts->cnt; i++)
+		if (obj->places[i].state == HP_FUNC_MISMATCH)
+			return say_mismatch(obj, i, err);
+	return 0;
+}
+
+int
+hp_judge(struct hp_packing *pk, struct hp_err *err)
+{
+	bool any = false;
+	const char *path = "";
+
+	for (size_t o = 0; o < pk->objs_cnt; o++) {
+		struct hp_pk_obj *obj = &pk->objs[o];
+		int r;
+
+		if (!obj->changed)
+			continue;
+		if (obj->pair->old_obj == NULL) {
+			obj->in_module = true; /* a new object; what is used of it decides */
+			continue;
+		}
+		path = obj->pair->path;
+		r = judge_obj(pk, obj, err);
+		if (r < 0)
+			return r;
+		any |= obj->in_module;
+	}
+	if (!any)
+		return hp_err_set(err, HP_E_BASELINE, "none of the changed objects ('%s' ...) is part of '%s'%s", hp_esc(path),
+		                  hp_esc(pk->opts->baseline_path),
+		                  strcmp(pk->mod->symbols, "none") == 0 ? ", which has no symbols: give its --debug-file" : "");
+	return 0;
+}
+
+static int
+say_ambiguous(const struct hp_packing *pk, const char *name, const char *object, struct hp_err *err)
+{
+	char list[160] = "";
+	uint32_t first, cnt = hp_module_named(pk->mod, name, &first);
+	size_t len = 0;
+
+	for (uint32_t i = 0; i < cnt && len + 24 < sizeof(list); i++)
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s0x%" PRIx64, i > 0 ? ", " : "",
+		                        pk->mod->syms[pk->mod->by_name[first + i]].va);
+	return hp_err_set(err, HP_E_BASELINE, "%s%s%s'%s' is ambiguous in the baseline, which has it at %s", object[0] != '\0' ? "'" : "",
+	                  object[0] != '\0' ? hp_esc(object) : "", object[0] != '\0' ? "': " : "", hp_esc(name), list);
+}
+
+/* A hidden global has become local in the module; linkers keep its visibility, or list it behind the last file. */
+static bool
+may_be_global(const struct hp_mod_sym *s)
+{
+	return s->bind != STB_LOCAL || s->vis != STV_DEFAULT || s->file[0] == '\0';
+}
+
+int
+hp_address_of_name(struct hp_packing *pk, const char *name, uint64_t *ret, struct hp_err *err)
+{
+	const struct hp_known *k = hp_known_name(pk, name);
+	uint32_t first, cnt, hits = 0;
+	bool global = false;
+
+	if (k != NULL && k->has_addr) {
+		*ret = k->addr;
+		return 1;
+	}
+	cnt = hp_module_named(pk->mod, name, &first);
+	for (uint32_t i = 0; i < cnt; i++) {
+		const struct hp_mod_sym *s = &pk->mod->syms[pk->mod->by_name[first + i]];
+
+		if (s->type == STT_TLS || s->type == STT_GNU_IFUNC || !may_be_global(s))
+			continue;
+		/* A real global beats leftovers; two of the same rank at two addresses are one too many. */
+		if (s->bind != STB_LOCAL && !global) {
+			global = true;
+			hits = 0;
+		} else if (s->bind == STB_LOCAL && global) {
+			continue;
+		}
+		if (hits > 0 && *ret == s->va)
+			continue;
+		*ret = s->va;
+		hits++;
+	}
+	if (hits > 1)
+		return say_ambiguous(pk, name, "", err);
+	return hits == 1;
+}
+
+/* Local names: only those of the object's own file count. */
+static int
+address_of_local(struct hp_packing *pk, const struct hp_pk_obj *obj, const struct hp_sym *sym, uint64_t *ret, struct hp_err *err)
+{
+	uint32_t first, cnt = hp_module_named(pk->mod, sym->name, &first), own = 0, all = 0;
+	uint64_t own_va = 0, all_va = 0;
+
+	for (uint32_t i = 0; i < cnt; i++) {
+		const struct hp_mod_sym *s = &pk->mod->syms[pk->mod->by_name[first + i]];
+
+		if (s->type == STT_TLS || (s->size != 0 && sym->size != 0 && s->size != sym->size))
+			continue;
+		all++;
+		all_va = s->va;
+		if (strcmp(s->file, obj->file) == 0) {
+			own++;
+			own_va = s->va;
+		}
+	}
+	if (own > 1 || (own == 0 && all > 1))
+		return say_ambiguous(pk, sym->name, obj->pair->path, err);
+	*ret = own == 1 ? own_va : all_va;
+	return all > 0;
+}
+
+int
+hp_address_of_part(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t old_part, uint64_t *ret, struct hp_err *err)
+{
+	const struct hp_parts *parts = obj->pair->old_obj->parts;
+	const struct hp_part *part = &parts->v[old_part];
+
+	if (obj->places[old_part].state == HP_FUNC_PROVEN) {
+		*ret = obj->places[old_part].va;
+		return 1;
+	}
+	if (obj->secs[part->sec_idx].has_addr) {
+		*ret = obj->secs[part->sec_idx].addr + part->off;
+		return 1;
+	}
+	for (uint32_t j = 0; j < part->syms_cnt; j++) {
+		const struct hp_sym *sym = &parts->elf->syms[parts->part_syms[part->syms_first + j]];
+		int r;
+
+		if (sym->name[0] == '\0' || sym->type == STT_SECTION)
+			continue;
+		r = sym->bind == STB_LOCAL ? address_of_local(pk, obj, sym, ret, err) : hp_address_of_name(pk, sym->name, ret, err);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}

@@ -1,0 +1,335 @@
+/* Where the original objects lie in the baseline.
+ *
+ * Three sources of candidates for a function: the module's symbols of its name, the place of its section once something that
+ * refers to it has been proven, and (without a symbol table) a search for its bytes. A candidate counts only when its
+ * bytes match. Each match gives more places, so it goes round until nothing new is found.
+ */
+#include "packager/internal.h"
+
+#include <inttypes.h>
+
+#include "base/escape.h"
+
+enum { CANDIDATES_MAX = 64, SEARCH_MAX = 8 };
+
+static bool
+is_func(const struct hp_parts *parts, uint32_t i)
+{
+	return parts->v[i].kind == HP_PART_FUNC && parts->v[i].len > 0;
+}
+
+static bool
+has_symtab(const struct hp_module *mod)
+{
+	return strcmp(mod->symbols, "symtab") == 0 || strcmp(mod->symbols, "debug-file") == 0;
+}
+
+/* Match at one address; on success take over what it shows. 1 proven, 0 differs. */
+static int
+try_at(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t i, uint64_t va, bool keep_diff, struct hp_err *err)
+{
+	const struct hp_parts *parts = obj->pair->old_obj->parts;
+	struct hp_place *place = &obj->places[i];
+	struct hp_preimage_diff diff;
+	uint32_t cnt;
+	int r = hp_preimage_match(parts, i, pk->mod, va, pk->finds, &cnt, &diff, err);
+
+	if (r < 0)
+		return hp_err_add(err, "matching '%s' of '%s'", hp_esc(hp_part_name(parts, i)), hp_esc(obj->pair->path));
+	if (r == 0) {
+		if (!keep_diff || place->diff != NULL)
+			return 0;
+		place->diff = hp_arena_alloc(&pk->arena, sizeof(diff));
+		if (place->diff == NULL)
+			return hp_err_set(err, HP_E_NOMEM, "no memory");
+		*place->diff = diff;
+		place->state = HP_FUNC_MISMATCH;
+		place->va = va;
+		return 0;
+	}
+	place->state = HP_FUNC_PROVEN;
+	place->va = va;
+	r = hp_note_section(pk, obj, parts->v[i].sec_idx, va - parts->v[i].off, hp_part_name(parts, i), err);
+	if (r < 0)
+		return r;
+	r = hp_note_finds(pk, obj, i, pk->finds, cnt, err);
+	return r < 0 ? r : 1;
+}
+
+static bool
+add_candidate(uint64_t *v, uint32_t *cnt, uint64_t va)
+{
+	for (uint32_t i = 0; i < *cnt; i++)
+		if (v[i] == va)
+			return false;
+	if (*cnt < CANDIDATES_MAX)
+		v[(*cnt)++] = va;
+	return true;
+}
+
+/* Code symbols of the module with one of the part's names; for a local name those of the object's own source file, if any. */
+static uint32_t
+candidates(const struct hp_packing *pk, const struct hp_pk_obj *obj, uint32_t part_idx, uint64_t *v)
+{
+	const struct hp_parts *parts = obj->pair->old_obj->parts;
+	const struct hp_part *part = &parts->v[part_idx];
+	uint32_t cnt = 0;
+
+	for (uint32_t j = 0; j < part->syms_cnt; j++) {
+		const struct hp_sym *sym = &parts->elf->syms[parts->part_syms[part->syms_first + j]];
+		uint32_t first, n, own = 0;
+
+		if (sym->name[0] == '\0')
+			continue;
+		n = hp_module_named(pk->mod, sym->name, &first);
+		for (int pass = 0; pass < 2 && (pass == 0 || own == 0); pass++) {
+			for (uint32_t i = 0; i < n; i++) {
+				const struct hp_mod_sym *s = &pk->mod->syms[pk->mod->by_name[first + i]];
+				bool mine = sym->bind == STB_LOCAL ? strcmp(s->file, obj->file) == 0 && s->bind == STB_LOCAL
+				                                   : s->bind != STB_LOCAL || s->file[0] == '\0' || s->vis != STV_DEFAULT;
+
+				if (s->type == STT_TLS || s->type == STT_OBJECT || (pass == 0 && !mine))
+					continue;
+				own += mine;
+				(void)add_candidate(v, &cnt, s->va);
+			}
+		}
+	}
+	return cnt;
+}
+
+/* 1 something new, 0 nothing. */
+static int
+try_candidates(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t i, const uint64_t *v, uint32_t cnt, bool keep_diff,
+               struct hp_err *err)
+{
+	const struct hp_parts *parts = obj->pair->old_obj->parts;
+	uint64_t hit = 0;
+	uint32_t hits = 0, finds_cnt;
+
+	if (cnt == 1)
+		return try_at(pk, obj, i, v[0], keep_diff, err);
+	for (uint32_t c = 0; c < cnt; c++) {
+		int r = hp_preimage_match(parts, i, pk->mod, v[c], pk->finds, &finds_cnt, NULL, err);
+
+		if (r < 0)
+			return r;
+		if (r > 0) {
+			hit = v[c];
+			hits++;
+		}
+	}
+	if (hits == 1)
+		return try_at(pk, obj, i, hit, keep_diff, err);
+	if (hits > 1)
+		obj->places[i].state = HP_FUNC_AMBIGUOUS;
+	else if (cnt > 0 && keep_diff)
+		return try_at(pk, obj, i, v[0], true, err);
+	return 0;
+}
+
+static int
+by_name(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
+{
+	const struct hp_parts *parts = obj->pair->old_obj->parts;
+	uint64_t v[CANDIDATES_MAX];
+
+	for (uint32_t i = 0; i < parts->cnt; i++) {
+		uint32_t cnt;
+		int r;
+
+		if (!is_func(parts, i))
+			continue;
+		cnt = candidates(pk, obj, i, v);
+		if (cnt == 0) {
+			obj->places[i].state = has_symtab(pk->mod) ? HP_FUNC_ABSENT : HP_FUNC_UNKNOWN;
+			continue;
+		}
+		r = try_candidates(pk, obj, i, v, cnt, true, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Functions and constants whose section has been found meanwhile. Returns 1 when that gave something new. */
+static int
+by_section(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
+{
+	const struct hp_parts *parts = obj->pair->old_obj->parts;
+	int progress = 0;
+
+	for (uint32_t i = 0; i < parts->cnt; i++) {
+		const struct hp_part *part = &parts->v[i];
+		const struct hp_known *sec = &obj->secs[part->sec_idx];
+		bool data = part->kind == HP_PART_RODATA || part->kind == HP_PART_ANON;
+		int r;
+
+		if (!sec->has_addr || obj->places[i].state == HP_FUNC_PROVEN || part->len == 0 || (!data && !is_func(parts, i)))
+			continue;
+		if (data && obj->places[i].state == HP_FUNC_MISMATCH)
+			continue;
+		if (obj->places[i].state == HP_FUNC_MISMATCH && obj->places[i].va == sec->addr + part->off)
+			continue;
+		obj->places[i].diff = NULL;
+		r = try_at(pk, obj, i, sec->addr + part->off, true, err);
+		if (r < 0)
+			return r;
+		progress |= r;
+	}
+	return progress;
+}
+
+/* What a global name of this object was found to be elsewhere. */
+static int
+by_known_names(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
+{
+	const struct hp_parts *parts = obj->pair->old_obj->parts;
+	int progress = 0;
+
+	for (uint32_t i = 0; i < parts->cnt; i++) {
+		const struct hp_part *part = &parts->v[i];
+
+		if (!is_func(parts, i) || (obj->places[i].state != HP_FUNC_UNKNOWN && obj->places[i].state != HP_FUNC_AMBIGUOUS))
+			continue;
+		for (uint32_t j = 0; j < part->syms_cnt; j++) {
+			const struct hp_sym *sym = &parts->elf->syms[parts->part_syms[part->syms_first + j]];
+			const struct hp_known *k = sym->bind == STB_LOCAL ? NULL : hp_known_name(pk, sym->name);
+			int r;
+
+			if (k == NULL || !k->has_addr)
+				continue;
+			r = try_at(pk, obj, i, k->addr, false, err);
+			if (r < 0)
+				return r;
+			progress |= r;
+			break;
+		}
+	}
+	return progress;
+}
+
+static int
+spread(struct hp_packing *pk, struct hp_err *err)
+{
+	int progress;
+
+	do {
+		progress = 0;
+		for (size_t o = 0; o < pk->objs_cnt; o++) {
+			struct hp_pk_obj *obj = &pk->objs[o];
+			int r;
+
+			if (!obj->changed || obj->pair->old_obj == NULL)
+				continue;
+			r = by_section(pk, obj, err);
+			if (r < 0)
+				return r;
+			progress |= r;
+			r = by_known_names(pk, obj, err);
+			if (r < 0)
+				return r;
+			progress |= r;
+		}
+	} while (progress != 0);
+	return 0;
+}
+
+/* Without a symbol table: look for the bytes. Only a single match in the whole module counts. */
+static int
+by_content(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
+{
+	const struct hp_parts *parts = obj->pair->old_obj->parts;
+	uint64_t v[SEARCH_MAX];
+
+	for (uint32_t i = 0; i < parts->cnt; i++) {
+		uint32_t cnt;
+		int r;
+
+		if (!is_func(parts, i) || obj->places[i].state != HP_FUNC_UNKNOWN)
+			continue;
+		cnt = hp_preimage_search(parts, i, pk->mod, SEARCH_MAX, v);
+		if (cnt == 0 || cnt == SEARCH_MAX)
+			continue;
+		r = try_candidates(pk, obj, i, v, cnt, false, err);
+		if (r < 0)
+			return r;
+		if (r > 0) {
+			r = spread(pk, err);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+static void
+name_of_file(struct hp_pk_obj *obj)
+{
+	const struct hp_elf *elf = obj->pair->old_obj->elf;
+
+	obj->file = "";
+	for (uint32_t i = 1; i < elf->syms_cnt; i++)
+		if (elf->syms[i].type == STT_FILE)
+			obj->file = elf->syms[i].name;
+}
+
+static int
+prepare(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t *max_rels, struct hp_err *err)
+{
+	const struct hp_object *old = obj->pair->old_obj, *new = obj->pair->new_obj;
+
+	if (new != NULL) {
+		obj->items = hp_arena_array(&pk->arena, new->parts->cnt, sizeof(struct hp_item *));
+		obj->redirects = hp_arena_array(&pk->arena, new->parts->cnt, sizeof(*obj->redirects));
+		if (obj->items == NULL || obj->redirects == NULL)
+			return hp_err_set(err, HP_E_NOMEM, "no memory");
+		for (uint32_t i = 0; i < new->parts->cnt && obj->pair->include != NULL; i++)
+			obj->changed |= obj->pair->include[i];
+	}
+	if (old == NULL)
+		return 0;
+	obj->secs = hp_arena_array(&pk->arena, old->elf->secs_cnt, sizeof(*obj->secs));
+	obj->places = hp_arena_array(&pk->arena, old->parts->cnt, sizeof(*obj->places));
+	if (obj->secs == NULL || obj->places == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory");
+	name_of_file(obj);
+	for (uint32_t i = 0; i < old->parts->cnt; i++)
+		if (old->parts->v[i].rels_cnt > *max_rels)
+			*max_rels = old->parts->v[i].rels_cnt;
+	return 0;
+}
+
+int
+hp_locate(struct hp_packing *pk, struct hp_err *err)
+{
+	uint32_t max_rels = 0;
+	int r;
+
+	for (size_t o = 0; o < pk->objs_cnt; o++) {
+		r = prepare(pk, &pk->objs[o], &max_rels, err);
+		if (r < 0)
+			return r;
+	}
+	pk->finds = hp_arena_array(&pk->arena, max_rels, sizeof(*pk->finds));
+	if (pk->finds == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory");
+	for (size_t o = 0; o < pk->objs_cnt; o++) {
+		if (!pk->objs[o].changed || pk->objs[o].pair->old_obj == NULL)
+			continue;
+		r = by_name(pk, &pk->objs[o], err);
+		if (r < 0)
+			return r;
+	}
+	r = spread(pk, err);
+	if (r < 0)
+		return r;
+	for (size_t o = 0; o < pk->objs_cnt && !has_symtab(pk->mod); o++) {
+		if (!pk->objs[o].changed || pk->objs[o].pair->old_obj == NULL)
+			continue;
+		r = by_content(pk, &pk->objs[o], err);
+		if (r < 0)
+			return r;
+	}
+	return hp_judge(pk, err);
+}

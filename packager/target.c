@@ -1,0 +1,352 @@
+/* What a reference of included code means at run time. The rules are those of DESIGN section 5. */
+#include "packager/internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/escape.h"
+
+int
+hp_refuse(const struct hp_use *use, struct hp_err *err, const char *text)
+{
+	const struct hp_item *item = use->item;
+
+	return hp_err_set(err, HP_E_REFUSED, "'%s': function or data '%s' refers to '%s': %s",
+	                  item->obj != NULL ? hp_esc(item->obj->pair->path) : "?",
+	                  item->obj != NULL ? hp_esc(hp_part_name(item->obj->pair->new_obj->parts, item->part_idx)) : "?",
+	                  hp_esc(use->name), text);
+}
+
+static const struct hp_sym *
+symbol_of(const struct hp_use *use)
+{
+	return use->rel == NULL ? NULL : &use->item->obj->pair->new_obj->elf->syms[use->rel->sym_idx];
+}
+
+static bool
+is_global(const struct hp_sym *sym)
+{
+	return sym != NULL && sym->bind != STB_LOCAL && sym->name[0] != '\0' && sym->type != STT_SECTION;
+}
+
+/* May the dynamic linker bind this name to another module's definition? With -Bsymbolic-functions nothing in the dynamic section
+ * says so, but the code of the baseline does: it uses its own definition directly. */
+static bool
+is_preemptible(const struct hp_packing *pk, const struct hp_sym *sym)
+{
+	const struct hp_known *k = hp_known_name(pk, sym->name);
+	uint64_t idx;
+
+	if (sym->vis != STV_DEFAULT || !hp_module_preemptible(pk->mod, sym->name) || (k != NULL && k->has_addr))
+		return false;
+	if (!pk->direct_functions || !hp_map_get_str(&pk->mod->exports, sym->name, &idx))
+		return true;
+	return pk->mod->elf->dynsyms[idx].type != STT_FUNC;
+}
+
+static void
+to_module(struct hp_target *ret, uint64_t va, int64_t off)
+{
+	*ret = (struct hp_target){ .kind = HP_FIX_MODULE, .value = va, .off = off };
+}
+
+/* A slot that holds the address of the symbol itself. One for lazy calls does not, until the first call. */
+static const struct hp_mod_slot *
+address_slot(const struct hp_packing *pk, const char *name)
+{
+	const struct hp_mod_slot *slot = hp_module_slot_of(pk->mod, name, HP_SLOT_GLOB_DAT);
+
+	if (slot == NULL && pk->mod->bind_now)
+		slot = hp_module_slot_of(pk->mod, name, HP_SLOT_JUMP);
+	return slot;
+}
+
+static int
+refuse_import(const struct hp_packing *pk, const struct hp_use *use, struct hp_err *err)
+{
+	char text[200];
+	bool imported = hp_module_import(pk->mod, use->name) != NULL;
+
+	if (hp_module_preemptible(pk->mod, use->name))
+		(void)snprintf(text, sizeof(text), "exported and preemptible, and the baseline has no PLT entry or GOT slot for it");
+	else
+		(void)snprintf(text, sizeof(text), "%s", imported
+		               ? "the baseline imports it, but has no PLT entry or GOT slot that fits this use"
+		               : "a new import: the baseline neither defines nor imports it");
+	return hp_refuse(use, err, text);
+}
+
+/* An imported or preemptible symbol, through what the baseline has for it. */
+static int
+find_import(struct hp_packing *pk, const struct hp_use *use, bool branch, struct hp_target *ret, struct hp_err *err)
+{
+	const struct hp_mod_plt *plt = hp_module_plt_of(pk->mod, use->name);
+	const struct hp_sym *imp = hp_module_import(pk->mod, use->name);
+	const struct hp_known *k = hp_known_name(pk, use->name);
+	const struct hp_mod_slot *slot = address_slot(pk, use->name);
+
+	if (!branch && imp != NULL && imp->value != 0) {
+		to_module(ret, imp->value, use->ref.off); /* canonical address in a non-PIE executable */
+		return 0;
+	}
+	if (!branch && slot != NULL && !use->ref.pc_rel) {
+		*ret = (struct hp_target){ .kind = HP_FIX_SLOT, .value = slot->va, .off = use->ref.off };
+		return 0;
+	}
+	if (!branch)
+		return use->ref.pc_rel && imp != NULL
+		           ? hp_refuse(use, err, "a direct reference to another module, for which the baseline has no copy (COPY relocation)")
+		           : refuse_import(pk, use, err);
+	if (plt != NULL || (k != NULL && k->has_plt)) {
+		to_module(ret, plt != NULL ? plt->va : k->plt, use->ref.off);
+		return 0;
+	}
+	if (slot == NULL)
+		slot = hp_module_slot_of(pk->mod, use->name, HP_SLOT_JUMP);
+	if (slot == NULL)
+		return refuse_import(pk, use, err);
+	ret->item = hp_item_stub(pk, use->name, slot->va, err);
+	if (ret->item == NULL)
+		return HP_E_NOMEM;
+	ret->kind = HP_FIX_ITEM;
+	ret->off = use->ref.off;
+	return 0;
+}
+
+static int
+to_item(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t part_idx, int64_t off, struct hp_target *ret, struct hp_err *err)
+{
+	struct hp_item *item = hp_item_of_part(pk, obj, part_idx);
+
+	if (item == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory");
+	*ret = (struct hp_target){ .kind = HP_FIX_ITEM, .item = item, .off = off };
+	return 0;
+}
+
+/* The unchanged twin's place in the baseline. */
+static int
+to_twin(struct hp_packing *pk, const struct hp_use *use, struct hp_pk_obj *obj, uint32_t part_idx, int64_t off,
+        struct hp_target *ret, struct hp_err *err)
+{
+	uint32_t twin = obj->pair->new_twin != NULL ? obj->pair->new_twin[part_idx] : HP_NONE;
+	uint64_t va;
+	int r;
+
+	if (twin == HP_NONE)
+		return hp_refuse(use, err, "it is new, yet not part of the patch");
+	r = hp_address_of_part(pk, obj, twin, &va, err);
+	if (r < 0)
+		return hp_err_add(err, "'%s': resolving '%s'", hp_esc(obj->pair->path), hp_esc(use->name));
+	if (r == 0)
+		return hp_err_set(err, HP_E_BASELINE, "'%s': '%s' refers to '%s', whose address in the baseline is not known: %s",
+		                  hp_esc(use->item->obj->pair->path), hp_esc(use->item->name), hp_esc(use->name),
+		                  "no symbol of that name, and no matched code refers to it (give the --debug-file)");
+	to_module(ret, va, off);
+	return 0;
+}
+
+/* A call goes to the new body. An address that is taken stays the old one, which jumps to the new: pointers stay equal. A
+ * place inside the body (a label of a jump table) is only meant by the body itself. */
+static int
+find_function(struct hp_packing *pk, const struct hp_use *use, struct hp_pk_obj *obj, uint32_t part_idx, int64_t off,
+              struct hp_target *ret, struct hp_err *err)
+{
+	const struct hp_pair *pair = obj->pair;
+	bool included = pair->include != NULL && pair->include[part_idx];
+
+	if (!included)
+		return to_twin(pk, use, obj, part_idx, off, ret, err);
+	if (use->ref.branch || off != 0 || obj->redirects[part_idx] == HP_REDIRECT_NONE)
+		return to_item(pk, obj, part_idx, off, ret, err);
+	if (obj->redirects[part_idx] == HP_REDIRECT_DIRECT)
+		return hp_refuse(use, err, "its address is taken, but other functions share that address in the baseline");
+	to_module(ret, obj->places[pair->new_twin[part_idx]].va, off);
+	return 0;
+}
+
+static int
+find_piece(struct hp_packing *pk, const struct hp_use *use, struct hp_pk_obj *obj, uint32_t part_idx, int64_t off,
+           struct hp_target *ret, struct hp_err *err)
+{
+	const struct hp_parts *parts = obj->pair->new_obj->parts;
+	const struct hp_sec *sec = &parts->elf->secs[parts->v[part_idx].sec_idx];
+	uint64_t start, align = sec->align == 0 ? 1 : sec->align > 4096 ? 4096 : sec->align;
+	struct hp_view piece;
+
+	if (off < 0 || !hp_merge_piece(parts, part_idx, (uint64_t)off, &start, &piece))
+		return hp_refuse(use, err, "it is no whole string or constant");
+	while (align > 1 && (start & (align - 1)) != 0)
+		align >>= 1;
+	ret->item = hp_item_of_piece(pk, piece, align);
+	if (ret->item == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory");
+	ret->kind = HP_FIX_ITEM;
+	ret->off = off - (int64_t)start;
+	return 0;
+}
+
+static int
+find_part(struct hp_packing *pk, const struct hp_use *use, struct hp_pk_obj *obj, uint32_t part_idx, int64_t off,
+          struct hp_target *ret, struct hp_err *err)
+{
+	switch (obj->pair->new_obj->parts->v[part_idx].kind) {
+	case HP_PART_FUNC:
+		return find_function(pk, use, obj, part_idx, off, ret, err);
+	case HP_PART_MERGE:
+		return find_piece(pk, use, obj, part_idx, off, ret, err);
+	case HP_PART_ANON:
+		return to_item(pk, obj, part_idx, off, ret, err); /* unnamed constants: a copy is as good */
+	case HP_PART_DATA:
+	case HP_PART_BSS:
+	case HP_PART_RODATA:
+		if (obj->pair->include != NULL && obj->pair->include[part_idx])
+			return to_item(pk, obj, part_idx, off, ret, err);
+		return to_twin(pk, use, obj, part_idx, off, ret, err);
+	case HP_PART_TLS:
+		return hp_refuse(use, err, "a thread-local variable, used in a way that is not supported");
+	case HP_PART_CODE:
+		return hp_refuse(use, err, "code outside of any function symbol");
+	case HP_PART_SPECIAL:
+		break;
+	}
+	return hp_refuse(use, err, "a section of a special kind");
+}
+
+static bool
+is_ifunc(const struct hp_packing *pk, const char *name)
+{
+	uint32_t first, cnt = hp_module_named(pk->mod, name, &first);
+
+	for (uint32_t i = 0; i < cnt; i++)
+		if (pk->mod->syms[pk->mod->by_name[first + i]].type == STT_GNU_IFUNC)
+			return true;
+	return false;
+}
+
+int
+hp_target_find(struct hp_packing *pk, const struct hp_use *use, struct hp_target *ret, struct hp_err *err)
+{
+	struct hp_pk_obj *obj = use->item->obj;
+	const struct hp_sym *sym = symbol_of(use);
+	const struct hp_known *k;
+	uint64_t v;
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	if (is_global(sym) && (sym->type == STT_GNU_IFUNC || is_ifunc(pk, sym->name))) {
+		k = hp_known_name(pk, sym->name);
+		if (!use->ref.branch || k == NULL || !k->has_plt)
+			return hp_refuse(use, err, "an IFUNC, used in a way that the baseline's code does not show");
+		to_module(ret, k->plt, use->ref.off);
+		return 0;
+	}
+	if (is_global(sym) && is_preemptible(pk, sym))
+		return find_import(pk, use, use->ref.branch, ret, err);
+	if (use->ref.part_idx != HP_NONE)
+		return find_part(pk, use, obj, use->ref.part_idx, use->ref.off, ret, err);
+	if (!is_global(sym) || sym->sec_idx == HP_SEC_ABS || sym->sec_idx == HP_SEC_OTHER)
+		return hp_refuse(use, err, "neither code nor data");
+	if (strcmp(sym->name, "_GLOBAL_OFFSET_TABLE_") == 0)
+		return hp_refuse(use, err, "the address of the GOT itself");
+	if (hp_map_get_str(&pk->new_defs, sym->name, &v)) {
+		const struct hp_new_def *def = (const struct hp_new_def *)(uintptr_t)v;
+
+		return find_part(pk, use, def->obj, def->part_idx, (int64_t)def->off + use->ref.off, ret, err);
+	}
+	r = hp_address_of_name(pk, sym->name, &v, err);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return find_import(pk, use, use->ref.branch, ret, err);
+	to_module(ret, v, use->ref.off);
+	return 0;
+}
+
+int
+hp_target_slot(struct hp_packing *pk, const struct hp_use *use, bool branch, uint64_t *ret_slot, struct hp_err *err)
+{
+	const struct hp_sym *sym = symbol_of(use);
+	const struct hp_mod_slot *slot;
+	uint64_t v;
+	int r;
+
+	if (!is_global(sym))
+		return 0;
+	if (!is_preemptible(pk, sym)) {
+		if (use->ref.part_idx != HP_NONE || hp_map_get_str(&pk->new_defs, sym->name, &v))
+			return 0;
+		r = hp_address_of_name(pk, sym->name, &v, err);
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
+	slot = address_slot(pk, sym->name);
+	if (slot == NULL && branch)
+		slot = hp_module_slot_of(pk->mod, sym->name, HP_SLOT_JUMP);
+	if (slot == NULL) {
+		const struct hp_sym *imp = hp_module_import(pk->mod, sym->name);
+
+		if (imp != NULL && imp->value != 0)
+			return 0; /* canonical address: a cell of our own will do */
+		return refuse_import(pk, use, err);
+	}
+	*ret_slot = slot->va;
+	return 1;
+}
+
+/* x86-64 is TLS variant II: the module's block ends at the thread pointer. */
+static bool
+tpoff_of_symbol(const struct hp_packing *pk, const struct hp_sym *sym, const struct hp_pk_obj *obj, uint64_t *ret)
+{
+	uint32_t first, cnt = hp_module_named(pk->mod, sym->name, &first), hits = 0;
+	const struct hp_seg *tls = pk->mod->tls;
+	uint64_t align;
+
+	if (tls == NULL)
+		return false;
+	align = tls->align > 1 ? tls->align : 1;
+	for (uint32_t i = 0; i < cnt; i++) {
+		const struct hp_mod_sym *s = &pk->mod->syms[pk->mod->by_name[first + i]];
+
+		if (s->type != STT_TLS || (sym->bind == STB_LOCAL && strcmp(s->file, obj->file) != 0))
+			continue;
+		*ret = s->va - (tls->mem_len + align - 1) / align * align;
+		hits++;
+	}
+	return hits == 1;
+}
+
+int
+hp_target_tpoff(struct hp_packing *pk, const struct hp_use *use, uint64_t *ret, struct hp_err *err)
+{
+	struct hp_pk_obj *obj = use->item->obj;
+	const struct hp_sym *sym = symbol_of(use);
+	uint32_t part = use->ref.part_idx, twin = HP_NONE;
+
+	if (pk->mod->kind == HP_MAN_SHARED)
+		return hp_refuse(use, err, "a thread-local variable of a shared library");
+	if (sym == NULL)
+		return hp_refuse(use, err, "a thread-local variable without a symbol");
+	if (is_global(sym)) {
+		const struct hp_known *k = hp_known_name(pk, sym->name);
+
+		if (k != NULL && k->has_tpoff)
+			*ret = k->tpoff;
+		else if (!tpoff_of_symbol(pk, sym, obj, ret))
+			return hp_refuse(use, err, "a thread-local variable that the baseline does not define");
+		return 0;
+	}
+	if (part != HP_NONE && obj->pair->new_twin != NULL)
+		twin = obj->pair->new_twin[part];
+	if (twin != HP_NONE) {
+		const struct hp_part *p = &obj->pair->old_obj->parts->v[twin];
+
+		if (obj->secs[p->sec_idx].has_tpoff) {
+			*ret = obj->secs[p->sec_idx].tpoff + p->off;
+			return 0;
+		}
+		if (p->sym_idx != HP_NONE && tpoff_of_symbol(pk, &obj->pair->old_obj->elf->syms[p->sym_idx], obj, ret))
+			return 0;
+	}
+	return hp_refuse(use, err, "a thread-local variable that is new, or whose offset is not known");
+}
