@@ -1,0 +1,131 @@
+/* Line-number noise: functions whose only difference is that __LINE__ has another value.
+ *
+ * A false "noise" would leave a fix out, so each differing immediate must be proven to be a line number:
+ *   - everything else is equal, all references included, and so is the length: same instructions at the same places;
+ *   - it is an operand that a value passed to a function takes: moved to a register, pushed or stored. A compare, an add or a
+ *     mask is never noise, whatever its value;
+ *   - on each side it equals the source line that the line table gives for this very instruction or for one before the next
+ *     call (the call that the value is passed to), the same instruction on both sides, in the same file. So it moved exactly as far
+ *     as its source line did.
+ * A constant that happens to equal the line on which it stands, and that a fix changes to the line on which it then stands, cannot be
+ * told from __LINE__ by anyone; every other real change is seen.
+ * kpatch has a list of kernel functions instead and knows nothing of assert(); klp-build rewrites the patch and builds again. */
+#include <string.h>
+
+#include "differ/internal.h"
+#include "formats/insn_x86.h"
+
+#define NEAR_MAX 64 /* instructions to look ahead for the call */
+
+/* mov reg/mem, imm; push imm. Prefixes: operand size, REX. */
+static bool
+takes_values(const uint8_t *p, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len && (p[i] == 0x66 || (p[i] & 0xf0) == 0x40))
+		i++;
+	return i < len && ((p[i] >= 0xb8 && p[i] <= 0xbf) || p[i] == 0xc7 || p[i] == 0x68 || p[i] == 0x6a);
+}
+
+static bool
+in_immediate(const struct hp_insn *insn, struct hp_view o, struct hp_view n, uint64_t off)
+{
+	for (uint8_t i = 0; i < insn->len; i++)
+		if (o.p[off + i] != n.p[off + i] && (i < insn->imm_off || i >= insn->imm_off + insn->imm_len))
+			return false;
+	return insn->imm_len > 0;
+}
+
+static bool
+line_at(struct hp_side *side, uint32_t part, uint64_t off, const char **ret_file, uint64_t *ret_line)
+{
+	const struct hp_part *p = hp_side_part(side, part);
+	const char *slash;
+
+	if (hp_dwarf_line(side->dw, p->sec_idx, p->off + off, ret_file, ret_line, NULL) <= 0)
+		return false;
+	slash = strrchr(*ret_file, '/');
+	*ret_file = slash != NULL ? slash + 1 : *ret_file;
+	return true;
+}
+
+/* The immediates are the line numbers of this instruction, or of one up to the next call. */
+static bool
+is_line(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, uint64_t off, uint64_t old_imm, uint64_t new_imm)
+{
+	struct hp_view code = hp_part_bytes(cmp->new_side.parts, new_part);
+	struct hp_insn insn;
+
+	for (unsigned i = 0; i < NEAR_MAX && hp_insn_decode(code, off, &insn); i++) {
+		const char *old_file, *new_file;
+		uint64_t old_line, new_line;
+
+		if (line_at(&cmp->old_side, old_part, off, &old_file, &old_line) &&
+		    line_at(&cmp->new_side, new_part, off, &new_file, &new_line) && old_line == old_imm && new_line == new_imm &&
+		    strcmp(old_file, new_file) == 0)
+			return true;
+		if (insn.call || insn.ret)
+			return false;
+		off += insn.len;
+	}
+	return false;
+}
+
+static int
+edges_equal(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, struct hp_err *err)
+{
+	const struct hp_side *os = &cmp->old_side, *ns = &cmp->new_side;
+
+	if (os->edges_cnt[old_part] != ns->edges_cnt[new_part])
+		return 0;
+	for (uint32_t i = 0; i < ns->edges_cnt[new_part]; i++) {
+		int r;
+
+		if (os->edges[old_part][i].off != ns->edges[new_part][i].off)
+			return 0;
+		r = hp_compare_edges(cmp, hp_side_owner(ns, new_part), &os->edges[old_part][i], &ns->edges[new_part][i], err);
+		if (r != 1)
+			return r;
+	}
+	return 1;
+}
+
+/* The field of a reference in the instruction at [off, off + len): its bytes say nothing. */
+static const struct hp_edge *
+edge_in(const struct hp_side *side, uint32_t part, uint32_t *cur, uint64_t off, uint64_t end)
+{
+	while (*cur < side->edges_cnt[part] && side->edges[part][*cur].off < off)
+		++*cur;
+	return *cur < side->edges_cnt[part] && side->edges[part][*cur].off < end ? &side->edges[part][*cur] : NULL;
+}
+
+int
+hp_noise_check(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, struct hp_err *err)
+{
+	struct hp_view o = hp_part_bytes(cmp->old_side.parts, old_part), n = hp_part_bytes(cmp->new_side.parts, new_part);
+	struct hp_insn a, b;
+	uint32_t cur = 0;
+	int r;
+
+	if (cmp->new_side.elf->machine != EM_X86_64 || o.len != n.len || o.len == 0)
+		return 0;
+	if ((r = hp_side_dwarf(&cmp->old_side, err)) != 1 || (r = hp_side_dwarf(&cmp->new_side, err)) != 1 ||
+	    (r = edges_equal(cmp, old_part, new_part, err)) != 1)
+		return r;
+	for (uint64_t off = 0; off < n.len; off += b.len) {
+		const struct hp_edge *e;
+
+		if (!hp_insn_decode(o, off, &a) || !hp_insn_decode(n, off, &b) || a.len != b.len)
+			return 0;
+		if (memcmp(o.p + off, n.p + off, b.len) == 0)
+			continue;
+		e = edge_in(&cmp->new_side, new_part, &cur, off, off + b.len);
+		if (e != NULL && e->type == HP_EDGE_RESOLVED)
+			continue;
+		if (e != NULL || !in_immediate(&b, o, n, off) || a.imm_off != b.imm_off || a.imm_len != b.imm_len ||
+		    !takes_values(n.p + off, b.len) || !is_line(cmp, old_part, new_part, off, a.imm, b.imm))
+			return 0;
+	}
+	return 1;
+}

@@ -1,0 +1,139 @@
+/* Verdict rules about functions: see docs/rules.md. */
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/escape.h"
+#include "differ/internal.h"
+
+/* A redirection is a 5-byte jump (applier). */
+#define ENTRY_LEN 5
+
+static bool
+has_type(const struct hp_side *side, uint32_t part, uint8_t type)
+{
+	const struct hp_part *p = hp_side_part(side, part);
+
+	for (uint32_t k = 0; k < p->syms_cnt; k++)
+		if (side->elf->syms[side->parts->part_syms[p->syms_first + k]].type == type)
+			return true;
+	return false;
+}
+
+static int
+add(struct hp_cmp *cmp, enum hp_rule_id id, const struct hp_side *side, uint32_t part, struct hp_err *err, const char *message)
+{
+	const char *source = side == &cmp->new_side ? cmp->pair->diff[part].source : "";
+
+	return hp_reason_add(cmp->reasons, id, cmp->pair->path, hp_part_name(side->parts, part), source, err, "%s", message);
+}
+
+static int
+changed_function(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
+{
+	const struct hp_side *ns = &cmp->new_side, *os = &cmp->old_side;
+	uint32_t old_part = ns->twin[part];
+	size_t len;
+	int r = 0;
+
+	if (ns->elf->secs[hp_side_part(ns, part)->sec_idx].group != NULL)
+		r = add(cmp, HP_RULE_COMDAT, ns, part, err, "in a COMDAT group: every object with a copy must have been built again");
+	if (r == 0 && (has_type(ns, part, STT_GNU_IFUNC) || has_type(os, old_part, STT_GNU_IFUNC)))
+		r = add(cmp, HP_RULE_IFUNC, ns, part, err, "the resolver of an indirect function changed; it has run already");
+	if (r == 0 && ns->elf->machine == EM_X86_64 && hp_side_part(os, old_part)->len < ENTRY_LEN &&
+	    !hp_name_is_piece(hp_part_name(ns->parts, part), &len))
+		r = hp_reason_add(cmp->reasons, HP_RULE_TOO_SHORT, cmp->pair->path, hp_part_name(ns->parts, part),
+		                  cmp->pair->diff[part].source, err, "the old function has %llu bytes, a redirection needs %d",
+		                  (unsigned long long)hp_side_part(os, old_part)->len, ENTRY_LEN);
+	return r;
+}
+
+static int
+scope_changed(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
+{
+	const struct hp_side *ns = &cmp->new_side, *os = &cmp->old_side;
+	bool was_local = os->elf->syms[hp_side_part(os, ns->twin[part])->sym_idx].bind == STB_LOCAL;
+	bool is_local = ns->elf->syms[hp_side_part(ns, part)->sym_idx].bind == STB_LOCAL;
+
+	if (was_local == is_local || strcmp(hp_part_name(ns->parts, part), hp_part_name(os->parts, ns->twin[part])) != 0)
+		return 0;
+	return add(cmp, HP_RULE_SCOPE, ns, part, err, is_local ? "was global, is local" : "was local, is global");
+}
+
+/* Symbols of one old body that have other bodies now. */
+static int
+alias_split(struct hp_cmp *cmp, uint32_t part, const struct hp_map *names, struct hp_err *err)
+{
+	const struct hp_side *ns = &cmp->new_side, *os = &cmp->old_side;
+	uint32_t old_part = ns->twin[part];
+	const struct hp_part *o = hp_side_part(os, old_part);
+
+	for (uint32_t k = 0; k < o->syms_cnt && o->syms_cnt > 1; k++) {
+		const char *name = os->elf->syms[os->parts->part_syms[o->syms_first + k]].name;
+		uint64_t now;
+		int r;
+
+		if (!hp_map_get_str(names, name, &now) || now == part)
+			continue;
+		r = hp_reason_add(cmp->reasons, HP_RULE_ALIAS_SPLIT, cmp->pair->path, name, cmp->pair->diff[now].source, err,
+		                  "shared one body with '%s' in the original, and has its own now", hp_esc(hp_part_name(ns->parts, part)));
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int
+index_functions(const struct hp_side *side, struct hp_map *map, struct hp_err *err)
+{
+	for (uint32_t i = 0; i < side->parts->cnt; i++) {
+		const struct hp_part *p = hp_side_part(side, i);
+
+		for (uint32_t k = 0; hp_part_is_func(p) && k < p->syms_cnt; k++) {
+			int r = hp_map_put_str(map, side->elf->syms[side->parts->part_syms[p->syms_first + k]].name, i, err);
+
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+static int
+one_function(struct hp_cmp *cmp, uint32_t part, const struct hp_map *names, struct hp_err *err)
+{
+	const struct hp_side *ns = &cmp->new_side;
+	int r = 0;
+
+	if (ns->change[part] == HP_CHANGED)
+		r = changed_function(cmp, part, err);
+	else if (ns->change[part] == HP_NOISE)
+		r = add(cmp, HP_RULE_LINE_NOISE, ns, part, err, cmp->pair->diff[part].why);
+	else if (ns->change[part] == HP_NEW && has_type(ns, part, STT_GNU_IFUNC))
+		r = add(cmp, HP_RULE_IFUNC, ns, part, err, "a new indirect function");
+	if (r == 0 && ns->twin[part] != HP_NONE) {
+		r = scope_changed(cmp, part, err);
+		if (r == 0)
+			r = alias_split(cmp, part, names, err);
+	}
+	return r;
+}
+
+int
+hp_verdict_pair(struct hp_cmp *cmp, struct hp_err *err)
+{
+	HP_AUTO(hp_map) struct hp_map names = { 0 };
+	int r = index_functions(&cmp->new_side, &names, err);
+
+	for (uint32_t i = 0; i < cmp->new_side.parts->cnt && r == 0; i++)
+		if (cmp->new_side.ident[i] == HP_IDENT_NAME && hp_part_is_func(hp_side_part(&cmp->new_side, i)))
+			r = one_function(cmp, i, &names, err);
+	for (uint32_t i = 0; i < cmp->old_side.parts->cnt && r == 0; i++)
+		if (cmp->old_side.change[i] == HP_REMOVED && hp_part_is_func(hp_side_part(&cmp->old_side, i)))
+			r = add(cmp, has_type(&cmp->old_side, i, STT_GNU_IFUNC) ? HP_RULE_IFUNC : HP_RULE_FUNC_REMOVED, &cmp->old_side, i, err,
+			        "not in the patched object; its code stays");
+	if (r == 0)
+		r = hp_verdict_data(cmp, err);
+	if (r == 0)
+		r = hp_verdict_sections(cmp, err);
+	return r;
+}
