@@ -1,0 +1,59 @@
+#include "base/err.h"
+#include "cli/cmd.h"
+#include "cli/diff_print.h"
+#include "cli/opts.h"
+#include "cli/out.h"
+#include "differ/diff.h"
+
+static uint64_t arg_jobs;
+static bool arg_json;
+static const char *arg_waivers;
+
+static const struct hp_opt opts[] = {
+	{ 'j', "jobs", HP_OPT_U64, &arg_jobs, "N", "compare with N threads (default: one per CPU)" },
+	{ 0, "json", HP_OPT_FLAG, &arg_json, NULL, "print JSON (hpbuild.diff/1)" },
+	{ 0, "waivers", HP_OPT_STR, &arg_waivers, "FILE", "accept the refusals listed in FILE" },
+	HP_OPT_COMMON,
+	HP_OPT_END,
+};
+
+static const struct hp_usage usage = {
+	.verb = "diff",
+	.synopsis = "[options] ORIGINAL PATCHED",
+	.what = "Compare the objects of two builds (.o, .a or folders), without and with a fix, and say whether the fix can be applied to a\n"
+	        "running process.",
+	.min_args = 2,
+	.max_args = 2,
+};
+
+static void
+show_progress(void *ctx, size_t done, size_t total, const char *path)
+{
+	(void)ctx;
+	hp_progress(done, total, path);
+}
+
+int
+hp_cmd_diff(int argc, char **argv)
+{
+	struct hp_diff_options options = { .progress = show_progress };
+	struct hp_patchset set = { 0 };
+	struct hp_err err = { 0 };
+	int first, r = hp_opts_parse(opts, &usage, argc, argv, &first);
+	static const int status[] = { HP_EXIT_OK, HP_EXIT_NOTHING, HP_EXIT_REFUSED };
+
+	if (r >= 0)
+		return r;
+	options.jobs = arg_jobs > 256 ? 256 : (unsigned)arg_jobs;
+	options.waivers_path = arg_waivers;
+	r = hp_diff(argv[first], argv[first + 1], &options, &set, &err);
+	if (r < 0)
+		return hp_out_fail(&err, arg_json);
+	if (arg_json)
+		hp_out_json(hp_diff_json(&set));
+	else
+		hp_diff_print(&set);
+	r = status[set.verdict];
+	hp_patchset_release(&set);
+	return r;
+}

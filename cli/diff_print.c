@@ -1,0 +1,194 @@
+#include "cli/diff_print.h"
+
+#include <string.h>
+
+#include "base/escape.h"
+#include "cli/out.h"
+#include "cli/opts.h"
+
+static const char *const change_names[] = { "same", "changed", "new", "removed", "noise" };
+static const char *const verdict_names[] = { "hotpatchable", "nothing", "refused" };
+
+/* One line of the answer: a function or a data object of one pair. */
+struct row {
+	const char *name;
+	enum hp_change change;
+	const char *section, *source, *why;
+	bool func;
+};
+
+/* Calls ${each} for every function symbol and every named data object that is not the same; functions first, in object order. */
+static void
+for_each_row(const struct hp_pair *pair, bool old_side, void (*each)(void *ctx, const struct row *row), void *ctx)
+{
+	const struct hp_object *obj = old_side ? pair->old_obj : pair->new_obj;
+	const uint8_t *change = old_side ? pair->old_change : pair->new_change;
+
+	for (uint32_t i = 0; obj != NULL && i < obj->parts->cnt; i++) {
+		const struct hp_part *p = &obj->parts->v[i];
+		struct row row = { .change = (enum hp_change)change[i], .section = obj->elf->secs[p->sec_idx].name, .source = "", .why = "" };
+
+		if (row.change == HP_SAME || (old_side && row.change != HP_REMOVED))
+			continue;
+		row.func = p->kind == HP_PART_FUNC;
+		if (!old_side && pair->diff[i].why != NULL) {
+			row.source = pair->diff[i].source;
+			row.why = pair->diff[i].why;
+		}
+		for (uint32_t k = 0, named = 0; k < p->syms_cnt; k++) {
+			const struct hp_sym *sym = &obj->elf->syms[obj->parts->part_syms[p->syms_first + k]];
+
+			/* Labels inside assembly are named only where nothing else is. */
+			if (row.func && sym->type != STT_FUNC && sym->type != STT_GNU_IFUNC && (named > 0 || k + 1 < p->syms_cnt))
+				continue;
+			named++;
+			row.name = sym->name;
+			each(ctx, &row);
+		}
+	}
+}
+
+struct lists {
+	json_t *functions, *data;
+	bool failed;
+};
+
+static void
+add_row(void *ctx, const struct row *row)
+{
+	struct lists *lists = ctx;
+	json_t *v;
+
+	if (row->func)
+		v = json_pack("{s:s, s:s, s:s, s:s}", "name", hp_esc(row->name), "change", change_names[row->change], "source", row->source,
+		              "why", row->why);
+	else
+		v = json_pack("{s:s, s:s, s:s}", "name", hp_esc(row->name), "section", hp_esc(row->section), "change",
+		              change_names[row->change]);
+	if (v == NULL || json_array_append_new(row->func ? lists->functions : lists->data, v) < 0)
+		lists->failed = true;
+}
+
+static json_t *
+object_json(const struct hp_pair *pair)
+{
+	struct lists lists = { json_array(), json_array(), false };
+	const char *change = pair->old_obj == NULL ? "new" : pair->new_obj == NULL ? "removed" : "changed";
+
+	for_each_row(pair, false, add_row, &lists);
+	for_each_row(pair, true, add_row, &lists);
+	if (lists.failed) {
+		json_decref(lists.functions);
+		json_decref(lists.data);
+		return NULL;
+	}
+	return json_pack("{s:s, s:s, s:o, s:o}", "path", hp_esc(pair->path), "change", change, "functions", lists.functions, "data",
+	                 lists.data);
+}
+
+static json_t *
+reason_json(const struct hp_reason *r)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "rule", r->rule, "severity", r->refuse ? "refuse" : "note", "object",
+	                 hp_esc(r->object), "symbol", hp_esc(r->symbol), "source", hp_esc(r->source), "message", r->message, "waived",
+	                 r->waived);
+}
+
+json_t *
+hp_diff_json(const struct hp_patchset *set)
+{
+	json_t *objects = json_array(), *reasons = json_array();
+	bool ok = objects != NULL && reasons != NULL;
+
+	for (size_t i = 0; i < set->pairs_cnt && ok; i++)
+		ok = json_array_append_new(objects, object_json(&set->pairs[i])) == 0;
+	for (size_t i = 0; i < set->reasons_cnt && ok; i++)
+		ok = json_array_append_new(reasons, reason_json(&set->reasons[i])) == 0;
+	if (ok)
+		return json_pack("{s:s, s:s, s:o, s:o, s:I}", "schema", "hpbuild.diff/1", "verdict", verdict_names[set->verdict], "objects",
+		                 objects, "reasons", reasons, "compared", (json_int_t)set->objects_cnt);
+	json_decref(objects);
+	json_decref(reasons);
+	return NULL;
+}
+
+static void
+print_row(void *ctx, const struct row *row)
+{
+	(void)ctx;
+	/* Noise is listed with -v only, under the reasons it has a line anyway. */
+	if (row->change == HP_NOISE && hp_arg_verbose == 0)
+		return;
+	hp_out("    %-8s %s%s%s%s%s%s\n", change_names[row->change], hp_esc(row->name), row->func ? "" : " (data)",
+	       row->source[0] != '\0' ? "  " : "", hp_esc(row->source), row->why[0] != '\0' ? "  " : "", row->why);
+}
+
+static void
+print_reasons(const struct hp_patchset *set, bool refuse)
+{
+	const char *last = "";
+
+	for (size_t i = 0; i < set->reasons_cnt; i++) {
+		const struct hp_reason *r = &set->reasons[i];
+
+		if (r->refuse != refuse)
+			continue;
+		if (strcmp(last, r->rule) != 0)
+			hp_out("  %s %s\n", r->rule, "");
+		last = r->rule;
+		hp_out("    %s%s%s%s%s%s%s%s\n", hp_esc(r->symbol), r->symbol[0] != '\0' ? ": " : "", r->message,
+		       r->waived ? " [waived]" : "", r->object[0] != '\0' || r->source[0] != '\0' ? "  -- " : "", hp_esc(r->object),
+		       r->object[0] != '\0' && r->source[0] != '\0' ? ", " : "", hp_esc(r->source));
+	}
+}
+
+static void
+count_row(void *ctx, const struct row *row)
+{
+	size_t *counts = ctx;
+
+	if (row->func)
+		counts[row->change]++;
+}
+
+static bool
+any_reason(const struct hp_patchset *set, bool refuse)
+{
+	for (size_t i = 0; i < set->reasons_cnt; i++)
+		if (set->reasons[i].refuse == refuse)
+			return true;
+	return false;
+}
+
+void
+hp_diff_print(const struct hp_patchset *set)
+{
+	static const char *const heads[] = { "HOTPATCHABLE", "NOTHING TO PATCH", "REFUSED: this change needs a restart" };
+	size_t counts[5] = { 0 };
+
+	for (size_t i = 0; i < set->pairs_cnt; i++) {
+		for_each_row(&set->pairs[i], false, count_row, counts);
+		for_each_row(&set->pairs[i], true, count_row, counts);
+	}
+	hp_out("%s\n", heads[set->verdict]);
+	hp_out("  %zu object%s compared, %zu differ%s; functions: %zu changed, %zu new, %zu removed, %zu differ in line numbers only\n",
+	       set->objects_cnt, set->objects_cnt == 1 ? "" : "s", set->pairs_cnt, set->pairs_cnt == 1 ? "s" : "", counts[HP_CHANGED],
+	       counts[HP_NEW], counts[HP_REMOVED], counts[HP_NOISE]);
+	if (any_reason(set, true)) {
+		hp_out("\nWhy it is refused ('hpbuild explain RULE' says more):\n");
+		print_reasons(set, true);
+	}
+	if (set->pairs_cnt > 0)
+		hp_out("\nWhat changed:\n");
+	for (size_t i = 0; i < set->pairs_cnt; i++) {
+		const struct hp_pair *pair = &set->pairs[i];
+
+		hp_out("  %s%s\n", hp_esc(pair->path), pair->old_obj == NULL ? " (new object)" : pair->new_obj == NULL ? " (removed object)" : "");
+		for_each_row(pair, false, print_row, NULL);
+		for_each_row(pair, true, print_row, NULL);
+	}
+	if (any_reason(set, false)) {
+		hp_out("\nNotes:\n");
+		print_reasons(set, false);
+	}
+}
