@@ -7,6 +7,7 @@
 #define HP_CLI_CMD_H
 
 #define HP_VERSION "0.1.0"
+#define HP_JOBS_MAX 256u /* threads that -j may ask for */
 
 enum hp_exit {
 	HP_EXIT_OK = 0,

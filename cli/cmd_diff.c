@@ -44,7 +44,9 @@ hp_cmd_diff(int argc, char **argv)
 
 	if (r >= 0)
 		return r;
-	options.jobs = arg_jobs > 256 ? 256 : (unsigned)arg_jobs;
+	if (arg_jobs > HP_JOBS_MAX)
+		return hp_usage_error("diff", "--jobs: at most %u", HP_JOBS_MAX);
+	options.jobs = (unsigned)arg_jobs;
 	options.waivers_path = arg_waivers;
 	r = hp_diff(argv[first], argv[first + 1], &options, &set, &err);
 	if (r < 0)

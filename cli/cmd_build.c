@@ -1,0 +1,140 @@
+/* hpbuild build: from a source patch to a package. */
+#include "cli/cmd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/escape.h"
+#include "base/file.h"
+#include "cli/opts.h"
+#include "cli/out.h"
+#include "cli/packing.h"
+#include "cli/passphrase.h"
+#include "cli/rebuild.h"
+
+static struct hp_opt_list arg_patches;
+static const char *arg_source = ".";
+static uint64_t arg_strip = 1;
+static bool arg_keep;
+static struct hp_packing arg_packing = { .passphrase_fd = HP_NO_FD };
+
+static const struct hp_opt opts[] = {
+	{ 0, "patch", HP_OPT_LIST, &arg_patches, "FILE", "source patch; several are applied in order" },
+	{ 'p', "strip", HP_OPT_U64, &arg_strip, "N", "leading path components to remove in patches (default: 1)" },
+	{ 0, "source", HP_OPT_STR, &arg_source, "DIR", "where to build (default: here)" },
+	{ 0, "baseline", HP_OPT_STR, &arg_packing.baseline, "FILE", "the shipped executable or shared library" },
+	{ 0, "debug-file", HP_OPT_STR, &arg_packing.debug_file, "FILE", "separate debug file of the baseline" },
+	{ 0, "meta", HP_OPT_STR, &arg_packing.meta, "FILE", "JSON with what the manifest shall say" },
+	{ 0, "name", HP_OPT_STR, &arg_packing.name, "NAME", "name of the hotpatch (default: of the first patch)" },
+	{ 0, "serial", HP_OPT_U64, &arg_packing.serial, "N", "serial number, greater than that of earlier packages" },
+	{ 0, "waivers", HP_OPT_STR, &arg_packing.waivers, "FILE", "refusals that are accepted" },
+	{ 0, "key", HP_OPT_STR, &arg_packing.key, "FILE", "sign with this secret key" },
+	{ 0, "passphrase-fd", HP_OPT_U64, &arg_packing.passphrase_fd, "N", "read the passphrase from file descriptor N" },
+	{ 'j', "jobs", HP_OPT_U64, &arg_packing.jobs, "N", "threads for the comparison (default: one per CPU)" },
+	{ 'o', "output", HP_OPT_STR, &arg_packing.out, "FILE", "write the package to FILE" },
+	{ 0, "keep", HP_OPT_FLAG, &arg_keep, NULL, "keep the scratch folder with original objects and logs" },
+	{ 0, "json", HP_OPT_FLAG, &arg_packing.json, NULL, "print JSON" },
+	HP_OPT_COMMON,
+	HP_OPT_END,
+};
+static const struct hp_usage usage = {
+	"build", "--patch FILE --baseline FILE -o OUT.hpk [options] -- COMMAND [ARG...]",
+	"Build with COMMAND, apply the patch, build again in the same place, and make a package of the difference.\n"
+	"The sources are left as they were found.",
+	1, -1,
+};
+
+static int
+check_args(void)
+{
+	if (arg_patches.cnt == 0)
+		return hp_usage_error("build", "--patch is needed");
+	if (arg_packing.baseline == NULL)
+		return hp_usage_error("build", "--baseline is needed");
+	if (arg_packing.out == NULL)
+		return hp_usage_error("build", "-o is needed");
+	if (arg_packing.jobs > HP_JOBS_MAX)
+		return hp_usage_error("build", "--jobs: at most %u", HP_JOBS_MAX);
+	if (arg_strip > 64)
+		return hp_usage_error("build", "--strip: at most 64");
+	return -1;
+}
+
+/* "fixes/CVE-2025-32023.patch" gives "CVE-2025-32023". */
+static char *
+name_of_patch(const char *path)
+{
+	const char *base = strrchr(path, '/');
+	char *name = strdup(base != NULL ? base + 1 : path);
+	char *dot = name != NULL ? strrchr(name, '.') : NULL;
+
+	if (dot != NULL && dot != name)
+		*dot = '\0';
+	return name;
+}
+
+static int
+make_work_dir(char **ret, struct hp_err *err)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	if (asprintf(ret, "%s/hpbuild-XXXXXX", tmp != NULL && tmp[0] != '\0' ? tmp : "/tmp") < 0) {
+		*ret = NULL;
+		return hp_err_set(err, HP_E_NOMEM, "no memory");
+	}
+	if (mkdtemp(*ret) == NULL)
+		return hp_err_set(err, HP_E_IO, "cannot make the scratch folder '%s'", hp_esc(*ret));
+	return 0;
+}
+
+static int
+rebuild_and_pack(char *const *command, const char *work_dir)
+{
+	HP_AUTO(hp_mem) char *originals = NULL;
+	struct hp_rebuild rb = {
+		.source = arg_source, .patches = arg_patches.v, .patches_cnt = arg_patches.cnt, .strip = (unsigned)arg_strip,
+		.command = command, .work_dir = work_dir,
+	};
+	struct hp_err err = { 0 };
+
+	if (hp_rebuild_run(&rb, &err) < 0) {
+		arg_keep = true; /* for the logs */
+		return hp_out_fail(&err, arg_packing.json);
+	}
+	hp_note("built in %.1f s and, with the fix, %.1f s", rb.seconds[0], rb.seconds[1]);
+	if (asprintf(&originals, "%s/originals", work_dir) < 0) {
+		originals = NULL;
+		(void)hp_err_set(&err, HP_E_NOMEM, "no memory");
+		return hp_out_fail(&err, arg_packing.json);
+	}
+	return hp_packing_make(&arg_packing, originals, arg_source);
+}
+
+int
+hp_cmd_build(int argc, char **argv)
+{
+	HP_AUTO(hp_mem) char *work_dir = NULL;
+	HP_AUTO(hp_mem) char *name = NULL;
+	struct hp_err err = { 0 };
+	int first, r = hp_opts_parse(opts, &usage, argc, argv, &first);
+
+	if (r >= 0)
+		return r;
+	r = check_args();
+	if (r >= 0)
+		return r;
+	if (arg_packing.name == NULL && arg_packing.meta == NULL)
+		arg_packing.name = name = name_of_patch(arg_patches.v[0]);
+	r = hp_packing_open(&arg_packing, &err);
+	if (r == 0)
+		r = make_work_dir(&work_dir, &err);
+	r = r < 0 ? hp_out_fail(&err, arg_packing.json) : rebuild_and_pack(argv + first, work_dir);
+	if (work_dir != NULL && !arg_keep)
+		hp_remove_tree(work_dir);
+	else if (work_dir != NULL)
+		hp_note("scratch folder: %s", work_dir);
+	hp_packing_release(&arg_packing);
+	return r;
+}

@@ -1,0 +1,112 @@
+#include "cli/packing.h"
+
+#include "base/cleanup.h"
+#include "base/escape.h"
+#include "base/file.h"
+#include "cli/cmd.h"
+#include "cli/out.h"
+#include "cli/pack_show.h"
+#include "cli/passphrase.h"
+#include "differ/diff.h"
+#include "formats/limits.h"
+#include "formats/package.h"
+#include "packager/pack.h"
+#include "signer/sign.h"
+
+int
+hp_packing_open(struct hp_packing *p, struct hp_err *err)
+{
+	int r = hp_file_read(p->baseline, HP_ELF_LEN_MAX, &p->baseline_bytes, err);
+
+	if (r == 0 && p->debug_file != NULL)
+		r = hp_file_read(p->debug_file, HP_ELF_LEN_MAX, &p->debug_bytes, err);
+	if (r == 0 && p->meta != NULL)
+		r = hp_file_read(p->meta, HP_MANIFEST_LEN_MAX, &p->meta_bytes, err);
+	if (r == 0 && p->meta != NULL && p->meta_bytes.len == 0)
+		r = hp_err_set(err, HP_E_FORMAT, "meta file '%s' is empty", hp_esc(p->meta));
+	if (r == 0 && p->key != NULL)
+		r = hp_cli_seckey(p->key, p->passphrase_fd, &p->seckey, err);
+	return r;
+}
+
+void
+hp_packing_release(struct hp_packing *p)
+{
+	hp_buf_release(&p->baseline_bytes);
+	hp_buf_release(&p->debug_bytes);
+	hp_buf_release(&p->meta_bytes);
+	hp_seckey_free(p->seckey);
+	p->seckey = NULL;
+}
+
+/* The package's file: signed part and, with a key, its record. */
+static int
+make_file(const struct hp_packing *p, struct hp_view signed_part, struct hp_buf *ret, struct hp_err *err)
+{
+	HP_AUTO(hp_buf) struct hp_buf bare = { 0 };
+	int r = hp_pkg_join(signed_part, NULL, 0, &bare, err);
+
+	if (r == 0 && p->seckey != NULL)
+		return hp_sign_pkg(hp_buf_view(&bare), p->seckey, ret, err);
+	if (r == 0) {
+		*ret = bare;
+		bare = (struct hp_buf){ 0 };
+	}
+	return r;
+}
+
+static int
+make_package(const struct hp_packing *p, const struct hp_patchset *set, struct hp_pack_report *ret_report, size_t *ret_len,
+             struct hp_err *err)
+{
+	HP_AUTO(hp_buf) struct hp_buf signed_part = { 0 };
+	HP_AUTO(hp_buf) struct hp_buf file = { 0 };
+	struct hp_pack_options o = {
+		.baseline_path = p->baseline, .baseline = hp_buf_view(&p->baseline_bytes), .debug_path = p->debug_file,
+		.debug = hp_buf_view(&p->debug_bytes), .meta = hp_buf_view(&p->meta_bytes), .name = p->name, .serial = p->serial,
+		.tool = "hpbuild " HP_VERSION,
+	};
+	int r = hp_pack(set, &o, &signed_part, ret_report, err);
+
+	if (r < 0)
+		return r;
+	r = make_file(p, hp_buf_view(&signed_part), &file, err);
+	if (r == 0)
+		r = hp_file_write(p->out, hp_buf_view(&file), 0644, err);
+	*ret_len = file.len;
+	if (r < 0)
+		hp_pack_report_release(ret_report);
+	return r;
+}
+
+static void
+show_progress(void *ctx, size_t done, size_t total, const char *path)
+{
+	(void)ctx;
+	hp_progress(done, total, path);
+}
+
+int
+hp_packing_make(const struct hp_packing *p, const char *original, const char *patched)
+{
+	struct hp_diff_options opts = { .jobs = (unsigned)p->jobs, .waivers_path = p->waivers, .progress = show_progress };
+	struct hp_patchset set = { 0 };
+	struct hp_pack_report report;
+	struct hp_err err = { 0 };
+	size_t len = 0;
+	int r = hp_diff(original, patched, &opts, &set, &err);
+
+	if (r < 0)
+		return hp_out_fail(&err, p->json);
+	if (set.verdict != HP_HOTPATCHABLE) {
+		r = hp_pack_show_verdict(&set, p->json);
+	} else if (make_package(p, &set, &report, &len, &err) < 0) {
+		r = hp_out_fail(&err, p->json);
+	} else {
+		hp_pack_show(&set, &report, p->out, len, p->json);
+		hp_pack_report_release(&report);
+		r = HP_EXIT_OK;
+	}
+	hp_patchset_release(&set);
+	return r;
+}

@@ -1,0 +1,45 @@
+/* From two object trees to a written package: what `pack` and `build` share behind their options. */
+#ifndef HP_CLI_PACKING_H
+#define HP_CLI_PACKING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct hp_seckey;
+
+struct hp_packing {
+	/* Set by the verb. */
+	const char *baseline;   /* path */
+	const char *debug_file; /* path, NULL = none */
+	const char *meta;       /* path, NULL = none */
+	const char *name;       /* of the hotpatch, NULL = from meta or made up */
+	const char *waivers;    /* path, NULL = none */
+	const char *key;        /* path of the secret key, NULL = leave the package unsigned */
+	uint64_t passphrase_fd; /* HP_NO_FD = ask */
+	uint64_t serial, jobs;  /* 0 = default */
+	const char *out;        /* path of the package */
+	bool json;
+	/* Filled by hp_packing_open(). */
+	struct hp_buf baseline_bytes, debug_bytes, meta_bytes;
+	struct hp_seckey *seckey;
+};
+
+/* hp_packing_open(p, err): read the baseline and the other inputs and unlock the key, so that what is wrong with them is said before
+ * anything that takes time. */
+HP_MUST_CHECK int hp_packing_open(struct hp_packing *p, struct hp_err *err);
+void hp_packing_release(struct hp_packing *p);
+
+/* hp_packing_make(p, original, patched): compare the two trees (folders, .a or .o); when the change can be hot, pack, sign if there is
+ * a key, and write the package whole or not at all. Prints the result or what is in the way. Returns the exit status. */
+int hp_packing_make(const struct hp_packing *p, const char *original, const char *patched);
+
+static inline void
+hp_packing_auto(struct hp_packing *p)
+{
+	hp_packing_release(p);
+}
+
+#endif
