@@ -144,4 +144,4 @@ analyze:
 clean:
 	rm -rf build build-*
 
--include $(shell find $B -name '*.d' 2>/dev/null)
+-include $(wildcard $(patsubst %.c,$B/%.d,$(lib_src) $(cli_src) $(unit_src) $(fuzz_src) $(wildcard tests/lib/*.c tests/fuzz/*.c)))

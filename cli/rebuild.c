@@ -110,12 +110,13 @@ run_checked(const char *dir, char *const *argv, const char *log, const char *wha
 
 	if (status < 0)
 		return status;
-	errno = 0;
+	if (status != 0 && !arg_interrupted)
+		show_tail(log);
+	errno = 0; /* a command's failure is no system call's */
 	if (arg_interrupted)
 		return hp_err_set(err, HP_E_IO, "interrupted by signal %d during %s", (int)arg_interrupted, what);
 	if (status == 0)
 		return 0;
-	show_tail(log);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
 		return hp_err_set(err, HP_E_IO, "%s: cannot run '%s'", what, hp_esc(argv[0]));
 	return hp_err_set(err, HP_E_IO, "%s: '%s' ended with %s %d (log: %s)", what, hp_esc(argv[0]),
@@ -128,9 +129,9 @@ run_patch(const struct hp_rebuild *rb, const char *file, bool reverse, bool dry,
 {
 	HP_AUTO(hp_mem) char *log = NULL;
 	HP_AUTO(hp_mem) char *full = realpath(file, NULL);
-	char strip[16];
-	char *argv[] = { (char[]){ "patch" }, strip, (char[]){ "-f" }, (char[]){ "-s" }, (char[]){ "--no-backup-if-mismatch" },
-		         (char[]){ "-F0" }, (char[]){ "-i" }, full, NULL, NULL, NULL };
+	char name[] = "patch", strip[16], force[] = "-f", silent[] = "-s", no_backup[] = "--no-backup-if-mismatch", exact[] = "-F0";
+	char input[] = "-i", back[] = "-R", no_change[] = "--dry-run";
+	char *argv[] = { name, strip, force, silent, no_backup, exact, input, full, NULL, NULL, NULL };
 	int n = 8;
 
 	if (full == NULL)
@@ -141,9 +142,9 @@ run_patch(const struct hp_rebuild *rb, const char *file, bool reverse, bool dry,
 	}
 	(void)snprintf(strip, sizeof(strip), "-p%u", rb->strip);
 	if (reverse)
-		argv[n++] = (char[]){ "-R" };
+		argv[n++] = back;
 	if (dry)
-		argv[n] = (char[]){ "--dry-run" };
+		argv[n] = no_change;
 	return run_checked(rb->source, argv, log, reverse ? "taking the patch back" : "applying the patch", err);
 }
 
