@@ -160,25 +160,85 @@ find_twin(struct hp_dw_cmp *cmp, bool old_side, uint32_t m, uint32_t parent, uin
 	return 0;
 }
 
-static void
-report_member(struct hp_dw_cmp *cmp, struct parts *p, uint32_t a, uint32_t b)
+static bool
+is_moved(const struct hp_dw_node *x, const struct hp_dw_node *y)
 {
-	const struct hp_dw_node *x = &cmp->old_dw->nodes[a], *y = &cmp->new_dw->nodes[b];
-	struct hp_dw_text what = member_text(cmp->old_dw, a), from = place_text(x), to = place_text(y);
-	bool moved = x->value != y->value || ((x->flags ^ y->flags) & (HP_DW_BITFIELD | HP_DW_OPAQUE)) != 0 ||
-	             ((x->flags & HP_DW_BITFIELD) != 0 && x->size != y->size);
-
-	cmp->trail_cnt = 0;
-	if (!hp_dw_same_type(cmp, x->type, y->type)) {
-		char before[HP_DW_TEXT + 64];
-
-		(void)snprintf(before, sizeof(before), "%.220s at %.60s: ", what.s, from.s);
-		became(cmp, p, before, x->type, y->type);
-	}
-	if (moved)
-		part(p, "%s moved from %s to %s", what.s, from.s, to.s);
+	return x->value != y->value || ((x->flags ^ y->flags) & (HP_DW_BITFIELD | HP_DW_OPAQUE)) != 0 ||
+	       ((x->flags & HP_DW_BITFIELD) != 0 && x->size != y->size);
 }
 
+static void
+report_retyped(struct hp_dw_cmp *cmp, struct parts *p, uint32_t a, uint32_t b)
+{
+	const struct hp_dw_node *x = &cmp->old_dw->nodes[a], *y = &cmp->new_dw->nodes[b];
+	struct hp_dw_text what = member_text(cmp->old_dw, a), from = place_text(x);
+	char before[HP_DW_TEXT + 64];
+
+	cmp->trail_cnt = 0;
+	if (hp_dw_same_type(cmp, x->type, y->type))
+		return;
+	(void)snprintf(before, sizeof(before), "%.220s at %.60s: ", what.s, from.s);
+	became(cmp, p, before, x->type, y->type);
+}
+
+/* Neighbours that moved by one distance are told together. */
+struct moves {
+	uint32_t first_old, first_new; /* nodes, 0 = none */
+	uint32_t last_old;
+	int64_t bits;
+	unsigned cnt;
+};
+
+static void
+flush_moves(struct hp_dw_cmp *cmp, struct parts *p, struct moves *m)
+{
+	const struct hp_dw_node *x = &cmp->old_dw->nodes[m->first_old], *y = &cmp->new_dw->nodes[m->first_new];
+
+	if (m->cnt == 1)
+		part(p, "%s moved from %s to %s", member_text(cmp->old_dw, m->first_old).s, place_text(x).s, place_text(y).s);
+	else if (m->cnt > 1)
+		part(p, "%u members from '%.200s' to '%.200s' moved by %+lld bytes", m->cnt, hp_esc(x->name),
+		     hp_esc(cmp->old_dw->nodes[m->last_old].name), (long long)(m->bits / 8));
+	m->cnt = 0;
+}
+
+static void
+add_move(struct hp_dw_cmp *cmp, struct parts *p, struct moves *m, uint32_t a, uint32_t b)
+{
+	const struct hp_dw_node *x = &cmp->old_dw->nodes[a], *y = &cmp->new_dw->nodes[b];
+	int64_t bits = (int64_t)(y->value - x->value);
+	bool same_kind = ((x->flags ^ y->flags) & HP_DW_BITFIELD) == 0 && ((x->flags & HP_DW_BITFIELD) == 0 || x->size == y->size);
+	bool plain = same_kind && ((x->flags | y->flags) & HP_DW_OPAQUE) == 0 && x->name != NULL && bits % 8 == 0;
+
+	if (m->cnt > 0 && (!plain || m->bits != bits))
+		flush_moves(cmp, p, m);
+	if (m->cnt == 0)
+		*m = (struct moves){ a, b, a, plain ? bits : INT64_MAX, 0 };
+	m->last_old = a;
+	m->cnt++;
+	if (!plain)
+		flush_moves(cmp, p, m);
+}
+
+static void
+report_moves(struct hp_dw_cmp *cmp, struct parts *p, uint32_t a, uint32_t b)
+{
+	struct moves m = { 0 };
+	uint32_t last = 0;
+
+	for (uint32_t x = hp_dw_next(cmp->old_dw, a, 0, hp_dw_is_data); x != 0; x = hp_dw_next(cmp->old_dw, a, x, hp_dw_is_data)) {
+		uint32_t t = find_twin(cmp, true, x, b, last, hp_dw_is_data);
+
+		last = t != 0 ? t : last;
+		if (t != 0 && is_moved(&cmp->old_dw->nodes[x], &cmp->new_dw->nodes[t]))
+			add_move(cmp, p, &m, x, t);
+		else
+			flush_moves(cmp, p, &m);
+	}
+	flush_moves(cmp, p, &m);
+}
+
+/* Causes first: what was retyped, removed, added; then what moved because of it. */
 static void
 report_members(struct hp_dw_cmp *cmp, struct parts *p, uint32_t a, uint32_t b)
 {
@@ -187,13 +247,11 @@ report_members(struct hp_dw_cmp *cmp, struct parts *p, uint32_t a, uint32_t b)
 	for (uint32_t m = hp_dw_next(cmp->old_dw, a, 0, hp_dw_is_data); m != 0; m = hp_dw_next(cmp->old_dw, a, m, hp_dw_is_data)) {
 		uint32_t t = find_twin(cmp, true, m, b, last, hp_dw_is_data);
 
-		if (t != 0) {
-			last = t;
-			if (!hp_dw_same_member(cmp, m, t))
-				report_member(cmp, p, m, t);
-		} else {
+		last = t != 0 ? t : last;
+		if (t != 0)
+			report_retyped(cmp, p, m, t);
+		else
 			part(p, "%s at %s removed", member_text(cmp->old_dw, m).s, place_text(&cmp->old_dw->nodes[m]).s);
-		}
 	}
 	last = 0;
 	for (uint32_t m = hp_dw_next(cmp->new_dw, b, 0, hp_dw_is_data); m != 0; m = hp_dw_next(cmp->new_dw, b, m, hp_dw_is_data)) {
@@ -204,6 +262,7 @@ report_members(struct hp_dw_cmp *cmp, struct parts *p, uint32_t a, uint32_t b)
 		else
 			part(p, "%s added at %s", member_text(cmp->new_dw, m).s, place_text(&cmp->new_dw->nodes[m]).s);
 	}
+	report_moves(cmp, p, a, b);
 }
 
 static void
@@ -220,7 +279,7 @@ report_slots(struct hp_dw_cmp *cmp, struct parts *p, uint32_t a, uint32_t b)
 		if (t == 0)
 			part(p, "virtual function '%.200s' removed", hp_esc(on[m].name));
 		else if (on[m].value != nn[t].value)
-			part(p, "virtual function '%.200s' moved from slot %llu to %llu", hp_esc(on[m].name), ull(on[m].value),
+			part(p, "virtual function '%.200s' moved from slot %llu to slot %llu", hp_esc(on[m].name), ull(on[m].value),
 			     ull(nn[t].value));
 	}
 	last = 0;
