@@ -12,6 +12,7 @@ kind_of(uint64_t tag)
 	case DW_TAG_compile_unit:
 	case DW_TAG_type_unit:
 	case DW_TAG_partial_unit:
+	case DW_TAG_skeleton_unit:
 	case DW_TAG_namespace:
 	case DW_TAG_module:
 	case DW_TAG_structure_type:
@@ -111,7 +112,8 @@ attr_action(const struct hp_dw_abbrev *a, uint64_t at)
 {
 	if (at == DW_AT_sibling)
 		return a->kind == HP_DW_DROP ? HP_DW_A_SIBLING : HP_DW_A_SKIP;
-	if (a->tag == DW_TAG_compile_unit || a->tag == DW_TAG_type_unit || a->tag == DW_TAG_partial_unit)
+	if (a->tag == DW_TAG_compile_unit || a->tag == DW_TAG_type_unit || a->tag == DW_TAG_partial_unit ||
+	    a->tag == DW_TAG_skeleton_unit)
 		return unit_action(at);
 	if (a->kind == HP_DW_DROP)
 		return HP_DW_A_SKIP;

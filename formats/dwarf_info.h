@@ -1,8 +1,9 @@
-/* DWARF of one object or module. formats/dwarf_*.c are the only users of libdwarf (both its 20210528 and its 0.x API, see
- * formats/dwarf_compat.h). Debug sections are relocated here and handed over through libdwarf's object-access interface, so that
- * any CPU and byte order works. All of it is untrusted input: depth, counts and references are bounded.
+/* DWARF of one object or module. formats/dwarf_*.c relocate the debug sections of an object and decode them, for any CPU and
+ * byte order; why not through libdwarf is said, with figures, in formats/dwarf_internal.h. All of it is untrusted input:
+ * depth, counts and references are bounded, nothing is recursive over the input.
  *
- * One hp_dwarf belongs to one thread. Strings live as long as the hp_dwarf. DWARF 2..5.
+ * One hp_dwarf belongs to one thread. Strings live as long as the hp_dwarf and the bytes behind its hp_elf. DWARF 2..5, 32 and
+ * 64 bit, type units. Refused (HP_E_FORMAT): compressed sections, split units (.dwo).
  */
 #ifndef HP_FORMATS_DWARF_INFO_H
 #define HP_FORMATS_DWARF_INFO_H
@@ -29,8 +30,9 @@ struct hp_dwarf_unit {
 /* hp_dwarf_units(dw, ret, ret_cnt, err): all units with DW_TAG_compile_unit; array owned by dw. */
 HP_MUST_CHECK int hp_dwarf_units(struct hp_dwarf *dw, const struct hp_dwarf_unit **ret, size_t *ret_cnt, struct hp_err *err);
 
-/* hp_dwarf_line(dw, sec_idx, off, ret_file, ret_line, err): source line of byte ${off} of section ${sec_idx} (of a relocatable
- * object) from .debug_line. 1 found, 0 unknown. First call reads the table of all units, later ones are O(log n). */
+/* hp_dwarf_line(dw, sec_idx, off, ret_file, ret_line, err): source line of byte ${off} of section ${sec_idx} from
+ * .debug_line. 1 found, 0 unknown. ${ret_file} is relative to the unit's comp_dir when it lies in it. First call reads the
+ * tables of all units, later ones are O(log n). */
 HP_MUST_CHECK int hp_dwarf_line(struct hp_dwarf *dw, uint32_t sec_idx, uint64_t off, const char **ret_file, uint64_t *ret_line,
                                 struct hp_err *err);
 
@@ -39,14 +41,16 @@ struct hp_dwarf_static {
 	uint32_t sec_idx;      /* where it lives (DW_OP_addr after relocation) */
 	uint64_t off;          /* bytes from section start */
 	const char *name;      /* declared name */
-	const char *function;  /* enclosing function's declared name; outermost to innermost blocks are in scope */
+	const char *function;  /* enclosing function's declared name; "" when the compiler gives none: clang 14 for static
+	                        * locals of an inlined function (the symbol is "function.name" there) */
 	uint64_t decl_line;
 	uint32_t ordinal;      /* among variables of this name in this function, in DIE order */
 };
 /* hp_dwarf_statics(dw, ret, ret_cnt, err): all static locals of all units; array owned by dw. */
 HP_MUST_CHECK int hp_dwarf_statics(struct hp_dwarf *dw, const struct hp_dwarf_static **ret, size_t *ret_cnt, struct hp_err *err);
 
-/* hp_dwarf_decl(dw, symbol, ret_file, ret_line, err): where the function or variable named ${symbol} is declared. 1, 0. */
+/* hp_dwarf_decl(dw, symbol, ret_file, ret_line, err): where the function or variable named ${symbol} (source or linkage name) is
+ * defined, else declared. 1, 0. */
 HP_MUST_CHECK int hp_dwarf_decl(struct hp_dwarf *dw, const char *symbol, const char **ret_file, uint64_t *ret_line,
                                 struct hp_err *err);
 
@@ -59,13 +63,18 @@ struct hp_type_diff {
 		HP_TYPE_SIGNATURE, /* function's return type or parameters */
 		HP_TYPE_VARIABLE,  /* type of a variable with static storage */
 	} kind;
-	const char *name;      /* "struct bigname", function or variable name */
-	const char *source;    /* "dnsmasq.h:422" of the new side, else the old */
-	const char *message;   /* "size 1032 became 2056; member 'name' (offset 0): char[1025] became char[2051]" */
+	const char *name;      /* "struct bigname", "t" of `typedef struct {} t`, "enum e", "enumerator A" of an anonymous enum,
+	                        * function or variable (linkage name where there is one), "function.variable"; not escaped */
+	const char *source;    /* "dnsmasq.h:422" of the new side, else the old; not escaped */
+	const char *message;   /* "size 1032 became 2056; member 'name' at offset 0: char[1025] became char[2051]"; names in it
+	                        * are escaped */
 };
-/* hp_dwarf_compare_types(old, new, ret, ret_cnt, err): structural comparison of all complete types, function signatures and static
- * variables that both sides have (matched by kind and name, within one unit each; anonymous ones through what contains them).
- * Types on one side only are fine. Sorted by (kind, name); no duplicates. O(size of both). */
+/* hp_dwarf_compare_types(old, new, ret, ret_cnt, err): structural comparison of all complete types, signatures of functions
+ * with code and variables with storage that both sides have (matched by kind and name within one unit; anonymous types through
+ * what contains them). Types on one side only are fine, so are added enumerators. A named type is compared at its users by
+ * name and size, so that a change is reported once, and again only where its size matters: at members, parameters and
+ * variables that hold it by value. Sorted by (kind, name); no duplicates. HP_E_LIMIT: types nested more than 256 deep, or
+ * so entangled that comparing is not linear. O(size of both). */
 HP_MUST_CHECK int hp_dwarf_compare_types(struct hp_dwarf *old_dw, struct hp_dwarf *new_dw, struct hp_type_diff **ret,
                                          size_t *ret_cnt, struct hp_err *err);
 

@@ -143,15 +143,21 @@ read_decls(struct hp_dwarf *dw, struct hp_err *err)
 		return r;
 	for (uint32_t n = 1; n < dw->nodes_cnt; n++) {
 		const struct hp_dw_node *x = &dw->nodes[n];
+		const struct hp_dw_node *named = x;
 		bool definition;
 
-		if ((x->tag != DW_TAG_subprogram && x->tag != DW_TAG_variable) || x->name == NULL || x->decl_line == 0 ||
+		if ((x->tag != DW_TAG_subprogram && x->tag != DW_TAG_variable) || x->decl_line == 0 ||
 		    (x->tag == DW_TAG_variable && function_of(dw, n) != 0))
 			continue;
+		/* A definition after a declaration has a line of its own, the name is in the declaration. */
+		if (x->name == NULL)
+			named = &dw->nodes[hp_dw_origin(dw, n)];
+		if (named->tag != x->tag)
+			continue;
 		definition = (x->flags & HP_DW_DECLARATION) == 0;
-		r = add_decl(dw, x->name, n, definition, err);
+		r = add_decl(dw, named->name, n, definition, err);
 		if (r == 0)
-			r = add_decl(dw, x->linkage, n, definition, err);
+			r = add_decl(dw, named->linkage, n, definition, err);
 		if (r < 0)
 			return r;
 	}

@@ -278,13 +278,15 @@ hp_dw_source(struct hp_dwarf *dw, uint32_t n, const char **ret_file, uint64_t *r
 	const struct hp_dw_node *x = &dw->nodes[n];
 	const struct hp_dw_unit *u = hp_dw_unit_of(dw, n);
 	int r = hp_dw_read_tables(dw, err);
+	/* A definition behind its declaration names the file only when it is another one. */
+	const struct hp_dw_node *from = (x->flags & HP_DW_HAS_FILE) != 0 ? x : &dw->nodes[hp_dw_origin(dw, n)];
 	uint32_t file;
 
 	if (r < 0)
 		return r;
-	if ((x->flags & HP_DW_HAS_FILE) == 0 || u->table == HP_NONE)
+	if ((from->flags & HP_DW_HAS_FILE) == 0 || u->table == HP_NONE)
 		return 0;
-	file = hp_dw_file(&hp_dw_items_of(&dw->tables, struct hp_dw_table)[u->table], x->decl_file);
+	file = hp_dw_file(&hp_dw_items_of(&dw->tables, struct hp_dw_table)[u->table], from->decl_file);
 	if (file == HP_NONE)
 		return 0;
 	*ret_line = x->decl_line;
