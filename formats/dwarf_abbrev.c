@@ -88,16 +88,33 @@ action_of(uint64_t at)
 		uint16_t at;
 		uint8_t action;
 	} t[] = {
-		{ DW_AT_name, HP_DW_A_NAME }, { DW_AT_linkage_name, HP_DW_A_LINKAGE }, { DW_AT_MIPS_linkage_name, HP_DW_A_LINKAGE },
-		{ DW_AT_type, HP_DW_A_TYPE }, { DW_AT_abstract_origin, HP_DW_A_ORIGIN }, { DW_AT_specification, HP_DW_A_ORIGIN },
-		{ DW_AT_signature, HP_DW_A_ORIGIN }, { DW_AT_byte_size, HP_DW_A_SIZE }, { DW_AT_bit_size, HP_DW_A_BIT_SIZE },
-		{ DW_AT_data_bit_offset, HP_DW_A_BIT_OFF }, { DW_AT_bit_offset, HP_DW_A_OLD_BIT_OFF },
-		{ DW_AT_data_member_location, HP_DW_A_MEMBER }, { DW_AT_const_value, HP_DW_A_CONST },
-		{ DW_AT_upper_bound, HP_DW_A_UPPER }, { DW_AT_count, HP_DW_A_COUNT }, { DW_AT_encoding, HP_DW_A_ENCODING },
-		{ DW_AT_declaration, HP_DW_A_DECLARATION }, { DW_AT_external, HP_DW_A_EXTERNAL }, { DW_AT_low_pc, HP_DW_A_LOW_PC },
-		{ DW_AT_ranges, HP_DW_A_RANGES }, { DW_AT_location, HP_DW_A_LOCATION }, { DW_AT_prototyped, HP_DW_A_PROTOTYPED },
-		{ DW_AT_artificial, HP_DW_A_ARTIFICIAL }, { DW_AT_decl_file, HP_DW_A_FILE }, { DW_AT_decl_line, HP_DW_A_LINE },
-		{ DW_AT_vtable_elem_location, HP_DW_A_SLOT }, { DW_AT_virtuality, HP_DW_A_VIRTUAL },
+		{ DW_AT_name, HP_DW_A_NAME },
+		{ DW_AT_linkage_name, HP_DW_A_LINKAGE },
+		{ DW_AT_MIPS_linkage_name, HP_DW_A_LINKAGE },
+		{ DW_AT_type, HP_DW_A_TYPE },
+		{ DW_AT_abstract_origin, HP_DW_A_ORIGIN },
+		{ DW_AT_specification, HP_DW_A_ORIGIN },
+		{ DW_AT_signature, HP_DW_A_ORIGIN },
+		{ DW_AT_byte_size, HP_DW_A_SIZE },
+		{ DW_AT_bit_size, HP_DW_A_BIT_SIZE },
+		{ DW_AT_data_bit_offset, HP_DW_A_BIT_OFF },
+		{ DW_AT_bit_offset, HP_DW_A_OLD_BIT_OFF },
+		{ DW_AT_data_member_location, HP_DW_A_MEMBER },
+		{ DW_AT_const_value, HP_DW_A_CONST },
+		{ DW_AT_upper_bound, HP_DW_A_UPPER },
+		{ DW_AT_count, HP_DW_A_COUNT },
+		{ DW_AT_encoding, HP_DW_A_ENCODING },
+		{ DW_AT_declaration, HP_DW_A_DECLARATION },
+		{ DW_AT_external, HP_DW_A_EXTERNAL },
+		{ DW_AT_low_pc, HP_DW_A_LOW_PC },
+		{ DW_AT_ranges, HP_DW_A_RANGES },
+		{ DW_AT_location, HP_DW_A_LOCATION },
+		{ DW_AT_prototyped, HP_DW_A_PROTOTYPED },
+		{ DW_AT_artificial, HP_DW_A_ARTIFICIAL },
+		{ DW_AT_decl_file, HP_DW_A_FILE },
+		{ DW_AT_decl_line, HP_DW_A_LINE },
+		{ DW_AT_vtable_elem_location, HP_DW_A_SLOT },
+		{ DW_AT_virtuality, HP_DW_A_VIRTUAL },
 	};
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
@@ -168,8 +185,8 @@ read_entry(struct building *b, const struct hp_dw_unit *u, struct hp_dw_cur *c, 
 		if (c->bad || (at == 0 && form == 0))
 			break;
 		if (form == 0 || form > UINT16_MAX)
-			return hp_err_set(err, HP_E_FORMAT, "abbreviation %llu: form 0x%llx is not known", (unsigned long long)code,
-			                  (unsigned long long)form);
+			return hp_err_set(err, HP_E_FORMAT, "abbreviation %llu: form 0x%llx is not known",
+			                  (unsigned long long)code, (unsigned long long)form);
 		r = add_attr(b, &a, (struct hp_dw_attr){ (uint8_t)attr_action(&a, at), (uint16_t)form, implicit }, u, err);
 		if (r < 0)
 			return r;
@@ -214,7 +231,8 @@ read_table(struct hp_dwarf *dw, const struct hp_dw_unit *u, struct building *b, 
 	int r = 0;
 
 	if (u->abbrev_off >= sect.len || !hp_view_sub(sect, u->abbrev_off, sect.len - u->abbrev_off, &v))
-		return hp_err_set(err, HP_E_FORMAT, "abbreviations at offset %llu of %zu", (unsigned long long)u->abbrev_off, sect.len);
+		return hp_err_set(err, HP_E_FORMAT, "abbreviations at offset %llu of %zu", (unsigned long long)u->abbrev_off,
+		                  sect.len);
 	c = (struct hp_dw_cur){ v.p, v.p + v.len, dw->elf->big_endian, false };
 	for (;;) {
 		uint64_t code = hp_dw_uleb(&c), used;

@@ -137,7 +137,8 @@ hp_dw_relocate(const struct hp_dwarf *dw, uint32_t sec_idx, uint8_t *bytes, size
 			h_type = rel->type;
 		}
 		if (h == NULL)
-			return hp_err_set(err, HP_E_ARCH, "'%s': '%s': relocation type %u of CPU %u is not known in debug information",
+			return hp_err_set(err, HP_E_ARCH,
+			                  "'%s': '%s': relocation type %u of CPU %u is not known in debug information",
 			                  hp_esc(elf->path), hp_esc(sec->name), rel->type, elf->machine);
 		if (sym != NULL)
 			v += sym->value + (sym->sec_idx < elf->secs_cnt ? dw->base[sym->sec_idx] : 0);

@@ -17,7 +17,8 @@ hp_dw_is_record(uint16_t tag)
 bool
 hp_dw_is_data(const struct hp_dw_node *n)
 {
-	return n->tag == DW_TAG_inheritance || (n->tag == DW_TAG_member && (n->flags & (HP_DW_EXTERNAL | HP_DW_DECLARATION)) == 0);
+	return n->tag == DW_TAG_inheritance ||
+	       (n->tag == DW_TAG_member && (n->flags & (HP_DW_EXTERNAL | HP_DW_DECLARATION)) == 0);
 }
 
 bool
@@ -110,7 +111,8 @@ hp_dw_type_size(const struct hp_dwarf *dw, uint32_t off, uint64_t *ret)
 		if (t->tag != DW_TAG_array_type)
 			return false;
 		for (uint32_t d = hp_dw_next(dw, n, 0, hp_dw_is_subrange); d != 0; d = hp_dw_next(dw, n, d, hp_dw_is_subrange)) {
-			if ((dw->nodes[d].flags & HP_DW_HAS_VALUE) == 0 || __builtin_mul_overflow(times, dw->nodes[d].value, &times))
+			if ((dw->nodes[d].flags & HP_DW_HAS_VALUE) == 0 ||
+			    __builtin_mul_overflow(times, dw->nodes[d].value, &times))
 				return false;
 		}
 		off = t->type;
@@ -244,7 +246,8 @@ hp_dw_same_layout(struct hp_dw_cmp *cmp, uint32_t a, uint32_t b)
 		return false;
 	if (x->tag == DW_TAG_enumeration_type)
 		return same_enumerators(cmp, a, b);
-	return same_children(cmp, a, b, hp_dw_is_data, hp_dw_same_member) && same_children(cmp, a, b, hp_dw_is_virtual, same_slot);
+	return same_children(cmp, a, b, hp_dw_is_data, hp_dw_same_member) &&
+	       same_children(cmp, a, b, hp_dw_is_virtual, same_slot);
 }
 
 static bool

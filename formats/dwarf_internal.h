@@ -6,8 +6,8 @@
  * for comparing two such objects, all included, is 60 ms. So: bounded cursors, one linear pass, nothing recursive. The tests
  * check our results against libdwarf's (test_dwarf_oracle.c).
  *
- * All offsets of DIEs are in one space: the .debug_info sections one after the other (COMDAT type units have sections of their own),
- * then the .debug_types sections. 0 is never a DIE, so it stands for "none" (void).
+ * All offsets of DIEs are in one space: the .debug_info sections one after the other (COMDAT type units have sections of their
+ * own), then the .debug_types sections. 0 is never a DIE, so it stands for "none" (void).
  */
 #ifndef HP_FORMATS_DWARF_INTERNAL_H
 #define HP_FORMATS_DWARF_INTERNAL_H
@@ -54,8 +54,8 @@ enum hp_dw_flags {
 /* One DIE that matters. Index 0 is unused. Children of n are n+1 .. end, each step to the child's own end. */
 struct hp_dw_node {
 	const char *name;        /* DW_AT_name, NULL = none */
-	uint64_t value;          /* member, inheritance: bits from the start; enumerator: value; subrange: count; variable: address;
-	                          * subprogram: low_pc, or vtable slot when HP_DW_VIRTUAL */
+	uint64_t value; /* member, inheritance: bits from the start; enumerator: value; subrange: count; variable: address;
+	                 * subprogram: low_pc, or vtable slot when HP_DW_VIRTUAL */
 	union {
 		uint64_t size;       /* bytes of a type; bits of a bit-field */
 		const char *linkage; /* linkage name of a subprogram or variable, NULL = none */

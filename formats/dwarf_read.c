@@ -516,7 +516,8 @@ hp_dw_read_root(struct hp_dwarf *dw, struct hp_dw_unit *u, struct hp_err *err)
 		}
 	}
 	if (split)
-		return hp_err_set(err, HP_E_FORMAT, "its debug information is in a separate .dwo file; build without -gsplit-dwarf");
+		return hp_err_set(err, HP_E_FORMAT,
+		                  "its debug information is in a separate .dwo file; build without -gsplit-dwarf");
 	return a->tag == DW_TAG_compile_unit;
 }
 

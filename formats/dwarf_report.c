@@ -207,7 +207,8 @@ add_move(struct hp_dw_cmp *cmp, struct parts *p, struct moves *m, uint32_t a, ui
 {
 	const struct hp_dw_node *x = &cmp->old_dw->nodes[a], *y = &cmp->new_dw->nodes[b];
 	int64_t bits = (int64_t)(y->value - x->value);
-	bool same_kind = ((x->flags ^ y->flags) & HP_DW_BITFIELD) == 0 && ((x->flags & HP_DW_BITFIELD) == 0 || x->size == y->size);
+	bool same_kind =
+		((x->flags ^ y->flags) & HP_DW_BITFIELD) == 0 && ((x->flags & HP_DW_BITFIELD) == 0 || x->size == y->size);
 	bool plain = same_kind && ((x->flags | y->flags) & HP_DW_OPAQUE) == 0 && x->name != NULL && bits % 8 == 0;
 
 	if (m->cnt > 0 && (!plain || m->bits != bits))
@@ -226,7 +227,8 @@ report_moves(struct hp_dw_cmp *cmp, struct parts *p, uint32_t a, uint32_t b)
 	struct moves m = { 0 };
 	uint32_t last = 0;
 
-	for (uint32_t x = hp_dw_next(cmp->old_dw, a, 0, hp_dw_is_data); x != 0; x = hp_dw_next(cmp->old_dw, a, x, hp_dw_is_data)) {
+	for (uint32_t x = hp_dw_next(cmp->old_dw, a, 0, hp_dw_is_data); x != 0;
+	     x = hp_dw_next(cmp->old_dw, a, x, hp_dw_is_data)) {
 		uint32_t t = find_twin(cmp, true, x, b, last, hp_dw_is_data);
 
 		last = t != 0 ? t : last;
@@ -244,7 +246,8 @@ report_members(struct hp_dw_cmp *cmp, struct parts *p, uint32_t a, uint32_t b)
 {
 	uint32_t last = 0;
 
-	for (uint32_t m = hp_dw_next(cmp->old_dw, a, 0, hp_dw_is_data); m != 0; m = hp_dw_next(cmp->old_dw, a, m, hp_dw_is_data)) {
+	for (uint32_t m = hp_dw_next(cmp->old_dw, a, 0, hp_dw_is_data); m != 0;
+	     m = hp_dw_next(cmp->old_dw, a, m, hp_dw_is_data)) {
 		uint32_t t = find_twin(cmp, true, m, b, last, hp_dw_is_data);
 
 		last = t != 0 ? t : last;
@@ -254,7 +257,8 @@ report_members(struct hp_dw_cmp *cmp, struct parts *p, uint32_t a, uint32_t b)
 			part(p, "%s at %s removed", member_text(cmp->old_dw, m).s, place_text(&cmp->old_dw->nodes[m]).s);
 	}
 	last = 0;
-	for (uint32_t m = hp_dw_next(cmp->new_dw, b, 0, hp_dw_is_data); m != 0; m = hp_dw_next(cmp->new_dw, b, m, hp_dw_is_data)) {
+	for (uint32_t m = hp_dw_next(cmp->new_dw, b, 0, hp_dw_is_data); m != 0;
+	     m = hp_dw_next(cmp->new_dw, b, m, hp_dw_is_data)) {
 		uint32_t t = find_twin(cmp, false, m, a, last, hp_dw_is_data);
 
 		if (t != 0)
@@ -279,8 +283,8 @@ report_slots(struct hp_dw_cmp *cmp, struct parts *p, uint32_t a, uint32_t b)
 		if (t == 0)
 			part(p, "virtual function '%.200s' removed", hp_esc(on[m].name));
 		else if (on[m].value != nn[t].value)
-			part(p, "virtual function '%.200s' moved from slot %llu to slot %llu", hp_esc(on[m].name), ull(on[m].value),
-			     ull(nn[t].value));
+			part(p, "virtual function '%.200s' moved from slot %llu to slot %llu", hp_esc(on[m].name),
+			     ull(on[m].value), ull(nn[t].value));
 	}
 	last = 0;
 	for (uint32_t m = hp_dw_next(cmp->new_dw, b, 0, hp_dw_is_virtual); m != 0;
@@ -370,7 +374,8 @@ display_name(struct hp_dwarf *dw, const struct hp_dw_item *it)
 
 	if (it->kind == HP_DW_I_FUNCTION || it->kind == HP_DW_I_VARIABLE || (x->flags & HP_DW_ALIAS) != 0)
 		return it->name;
-	return hp_arena_printf(&dw->arena, "%s %s", x->tag == DW_TAG_enumerator ? "enumerator" : hp_dw_kind_word(x->tag), it->name);
+	return hp_arena_printf(&dw->arena, "%s %s", x->tag == DW_TAG_enumerator ? "enumerator" : hp_dw_kind_word(x->tag),
+	                       it->name);
 }
 
 /* "file.c:12" of the new side, else of the old, else the unit's name. */

@@ -1,8 +1,8 @@
 /* Comparison of types between two files: shared by formats/dwarf_{equal,text,match,compare}.c. Nobody else includes this.
  *
- * Equality is structural and coinductive: a pair of types under comparison is taken for equal when it comes up again. A named struct,
- * union, class or enum is compared at its users by kind, name and size only; its own members are compared once, as an item
- * of its own (see dwarf_match.c). So comparing stays shallow and linear.
+ * Equality is structural and coinductive: a pair of types under comparison is taken for equal when it comes up again. A named
+ * struct, union, class or enum is compared at its users by kind, name and size only; its own members are compared once, as an
+ * item of its own (see dwarf_match.c). So comparing stays shallow and linear.
  */
 #ifndef HP_FORMATS_DWARF_TYPES_H
 #define HP_FORMATS_DWARF_TYPES_H

@@ -171,7 +171,9 @@ hp_dw_read_units(struct hp_dwarf *dw, struct hp_err *err)
 static int
 load_sections(struct hp_dwarf *dw, struct hp_err *err)
 {
-	static const enum hp_dw_sect now[] = { HP_DW_INFO, HP_DW_ABBREV, HP_DW_STR, HP_DW_LINE_STR, HP_DW_STR_OFFSETS, HP_DW_ADDR };
+	static const enum hp_dw_sect now[] = {
+		HP_DW_INFO, HP_DW_ABBREV, HP_DW_STR, HP_DW_LINE_STR, HP_DW_STR_OFFSETS, HP_DW_ADDR
+	};
 
 	for (size_t i = 0; i < sizeof(now) / sizeof(now[0]); i++) {
 		int r = hp_dw_load(dw, now[i], err);

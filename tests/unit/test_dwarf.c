@@ -70,7 +70,8 @@ find_sym(const struct obj *o, const char *name)
 static void
 lines_of(const char *cmd)
 {
-	static const char src[] = "int one(int x)\n{\n\treturn x + 1;\n}\n\n# 100 \"inc/h.h\"\nint two(int x)\n{\n\treturn x * 3;\n}\n";
+	static const char src[] =
+		"int one(int x)\n{\n\treturn x + 1;\n}\n\n# 100 \"inc/h.h\"\nint two(int x)\n{\n\treturn x * 3;\n}\n";
 	const struct hp_sym *s;
 	const char *file = NULL;
 	uint64_t line = 0;
@@ -108,6 +109,10 @@ lines(void **state)
 	lines_of("gcc -O0 -gdwarf-5 -gdwarf64");
 	lines_of("clang -O0 -gdwarf-5 -ffunction-sections");
 	lines_of("clang -O0 -gdwarf-4");
+	lines_of("clang -O0 -g --target=aarch64-linux-gnu");
+	lines_of("clang -O0 -g --target=s390x-linux-gnu");
+	lines_of("clang -O0 -g --target=powerpc64le-linux-gnu");
+	lines_of("clang -O0 -g --target=riscv64-linux-gnu -gdwarf-5");
 }
 
 struct want_static {
@@ -118,9 +123,10 @@ struct want_static {
 static void
 statics_of(const char *cmd, const struct want_static *want, size_t want_cnt)
 {
-	static const char src[] = "static int twice(int x)\n{\n\tstatic int n;\n\tstatic char m;\n\tif (x) {\n\t\tstatic long n;\n"
-				  "\t\treturn (int)++n;\n\t}\n\treturn ++n + m++;\n}\nint a(int x) { return twice(x); }\n"
-				  "int b(int x) { return twice(x + 1); }\nint c(void)\n{\n\tstatic short n = 3;\n\treturn n++;\n}\n";
+	static const char src[] =
+		"static int twice(int x)\n{\n\tstatic int n;\n\tstatic char m;\n\tif (x) {\n\t\tstatic long n;\n"
+		"\t\treturn (int)++n;\n\t}\n\treturn ++n + m++;\n}\nint a(int x) { return twice(x); }\n"
+		"int b(int x) { return twice(x + 1); }\nint c(void)\n{\n\tstatic short n = 3;\n\treturn n++;\n}\n";
 	const struct hp_dwarf_static *s;
 	struct obj o;
 	size_t cnt;
@@ -141,7 +147,8 @@ statics_of(const char *cmd, const struct want_static *want, size_t want_cnt)
 				hit++;
 		}
 		if (hit != 1)
-			fail_msg("%s: %zu times '%s' of '%s', line %d", cmd, hit, want[i].name, want[i].function, (int)want[i].line);
+			fail_msg("%s: %zu times '%s' of '%s', line %d", cmd, hit, want[i].name, want[i].function,
+			         (int)want[i].line);
 	}
 	for (size_t k = 0; k < cnt; k++) {
 		const char *sym = "";
@@ -179,7 +186,8 @@ static_locals(void **state)
 static void
 declarations(void **state)
 {
-	struct obj o = obj_make("gcc -g -O2", "extern int v;\n\nint v = 4;\n# 50 \"inc/x.h\"\nint f(void)\n{\n\treturn v;\n}\n", "d.c");
+	struct obj o =
+		obj_make("gcc -g -O2", "extern int v;\n\nint v = 4;\n# 50 \"inc/x.h\"\nint f(void)\n{\n\treturn v;\n}\n", "d.c");
 	const char *file;
 	uint64_t line;
 
@@ -222,8 +230,8 @@ static void
 damaged(void **state)
 {
 	struct rnd rnd = rnd_start("damaged");
-	struct obj o = obj_make("gcc -g -O2", "struct s { int a; char b[3]; } v; int a(struct s *p) { static int n; return p->a + n++; }",
-	                        "h.c");
+	struct obj o = obj_make(
+		"gcc -g -O2", "struct s { int a; char b[3]; } v; int a(struct s *p) { static int n; return p->a + n++; }", "h.c");
 	uint8_t *copy = malloc(o.file.len);
 
 	(void)state;

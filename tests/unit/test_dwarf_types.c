@@ -44,7 +44,8 @@ static const struct pair c_pairs[] = {
 	  "member struct s: member 'p' at offset 0: struct a * became struct b *\n" },
 	{ "struct became union", "struct s { int a; } *v;", "union s { int a; } *v;",
 	  "member union s: struct became union\nvariable v: struct s * became union s *\n" },
-	{ "opaque on one side", "struct s; struct t { struct s *p; } *v;", "struct s { int a; }; struct t { struct s *p; } *v;", "" },
+	{ "opaque on one side", "struct s; struct t { struct s *p; } *v;", "struct s { int a; }; struct t { struct s *p; } *v;",
+	  "" },
 	{ "bit-field width", "struct s { unsigned a:3, b:4; } *v;", "struct s { unsigned a:4, b:3; } *v;",
 	  "member struct s: member 'a' moved from bit 0 width 3 to bit 0 width 4; "
 	  "member 'b' moved from bit 3 width 4 to bit 4 width 3\n" },
@@ -52,7 +53,8 @@ static const struct pair c_pairs[] = {
 	  "member struct s: member 'a' moved from bit 0 width 32 to offset 0\n" },
 	{ "flexible array", "struct s { int n; char d[]; } *v;", "struct s { int n; char d[4]; } *v;",
 	  "size struct s: size 4 became 8; member 'd' at offset 4: char[] became char[4]\n" },
-	{ "anonymous member", "struct s { union { int a; float b; }; int c; } *v;", "struct s { union { int a; int b; }; int c; } *v;",
+	{ "anonymous member", "struct s { union { int a; float b; }; int c; } *v;",
+	  "struct s { union { int a; int b; }; int c; } *v;",
 	  "member struct s: unnamed member union {...} at offset 0: union {...} changed\n" },
 	{ "function pointer", "struct s { int (*f)(char *, int); } *v;", "struct s { int (*f)(char *, long); } *v;",
 	  "member struct s: member 'f' at offset 0: int (*)(char *, int) became int (*)(char *, long int)\n" },
@@ -83,8 +85,10 @@ static const struct pair c_pairs[] = {
 	  "int f(int i) { if (i) { static int n; return ++n; } static long n; return (int)++n; }",
 	  "int f(int i) { (void)i; static long n; return (int)++n; }", "" },
 	{ "types of one name in two functions",
-	  "int f(void) { struct s { int a; } x = { 1 }; return x.a; } int g(void) { struct s { char c; } x = { 1 }; return x.c; }",
-	  "int g(void) { struct s { char c; } x = { 1 }; return x.c; } int f(void) { struct s { long a; } x = { 1 }; return (int)x.a; }",
+	  "int f(void) { struct s { int a; } x = { 1 }; return x.a; } int g(void) { struct s { char c; } x = { 1 }; return x.c; "
+	  "}",
+	  "int g(void) { struct s { char c; } x = { 1 }; return x.c; } int f(void) { struct s { long a; } x = { 1 }; return "
+	  "(int)x.a; }",
 	  "size struct s: size 4 became 8; member 'a' at offset 0: int became long int\n" },
 	{ "new and removed types", "struct s { int a; } *v;", "struct t { int a; } *w;", "" },
 	{ "lines and order", "struct a { int x; } *v; struct b { int y; } *w; enum e { A } u;",
@@ -93,7 +97,8 @@ static const struct pair c_pairs[] = {
 
 static const struct pair cxx_pairs[] = {
 	{ "base class", "struct B { int x; }; struct D : B { int y; }; D v;", "struct B { int x; }; struct D { int y; }; D v;",
-	  "size struct D: size 8 became 4; base class 'struct B' at offset 0 removed; member 'y' moved from offset 4 to offset 0\n"
+	  "size struct D: size 8 became 4; base class 'struct B' at offset 0 removed; member 'y' moved from offset 4 to offset "
+	  "0\n"
 	  "variable v: struct D of 8 bytes became struct D of 4 bytes\n" },
 	{ "virtual function inserted", "struct B { virtual int f(); virtual int g(); int x; }; int B::f() { return x; }",
 	  "struct B { virtual int f(); virtual int n(); virtual int g(); int x; }; int B::f() { return x; }",
@@ -104,7 +109,8 @@ static const struct pair cxx_pairs[] = {
 	  "template<class T> struct t { T y[2]; T x; }; t<int> v; t<int> w2;",
 	  "size struct t<int>: size 4 became 12; member 'y' added at offset 0; member 'x' moved from offset 0 to offset 8\n"
 	  "variable v: struct t<int> of 4 bytes became struct t<int> of 12 bytes\n" },
-	{ "static member", "struct s { static int a; int b; }; s v;", "struct s { static int a; static int c; int b; }; s v;", "" },
+	{ "static member", "struct s { static int a; int b; }; s v;", "struct s { static int a; static int c; int b; }; s v;",
+	  "" },
 };
 
 static void
@@ -148,13 +154,25 @@ static void
 every_form_of_dwarf(void **state)
 {
 	static const char *const cmds[] = {
-		"gcc -g -O2 -gdwarf-5", "gcc -g -O2 -gdwarf-4", "gcc -O0 -gdwarf-3 -gstrict-dwarf", "gcc -O2 -gdwarf-2 -gstrict-dwarf",
-		"gcc -gdwarf-4 -fdebug-types-section", "gcc -gdwarf-5 -fdebug-types-section", "gcc -gdwarf64 -gdwarf-5",
-		"clang -g -O2 -gdwarf-5", "clang -g -O0 -gdwarf-4", "clang -gdwarf-3", "clang -gdwarf-2",
+		"gcc -g -O2 -gdwarf-5",
+		"gcc -g -O2 -gdwarf-4",
+		"gcc -O0 -gdwarf-3 -gstrict-dwarf",
+		"gcc -O2 -gdwarf-2 -gstrict-dwarf",
+		"gcc -gdwarf-4 -fdebug-types-section",
+		"gcc -gdwarf-5 -fdebug-types-section",
+		"gcc -gdwarf64 -gdwarf-5",
+		"clang -g -O2 -gdwarf-5",
+		"clang -g -O0 -gdwarf-4",
+		"clang -gdwarf-3",
+		"clang -gdwarf-2",
+		"clang -g -O2 --target=aarch64-linux-gnu", "clang -g -O1 --target=s390x-linux-gnu -gdwarf-4",
+		"clang -g --target=powerpc64le-linux-gnu", "clang -g --target=powerpc64-linux-gnu -gdwarf-5",
+		"clang -g -O2 --target=riscv64-linux-gnu -gdwarf-5", "clang -g --target=riscv64-linux-gnu -gdwarf-4",
 	};
 	static const char *const src[2] = {
 		"struct s { char n[8]; unsigned f:3, g:5; struct s *next; } v; enum e { A, B } w; int f(int a) { return a; }",
-		"struct s { char n[12]; unsigned f:4, g:4; struct s *next; } v; enum e { B, A } w; int f(long a) { return (int)a; }",
+		"struct s { char n[12]; unsigned f:4, g:4; struct s *next; } v; enum e { B, A } w; int f(long a) { return "
+		"(int)a; }",
 	};
 	static const char want[] = "member struct s: member 'n' at offset 0: char[8] became char[12]; "
 				   "member 'f' moved from bit 64 width 3 to bit 96 width 4; "
