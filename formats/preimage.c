@@ -213,14 +213,18 @@ match_tls_call(struct match *m, const struct hp_rel *rel, uint32_t left)
 {
 	static const uint8_t le[] = { 0x64, 0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0, 0x48, 0x8d, 0x80 };
 	static const uint8_t ie[] = { 0x64, 0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0, 0x48, 0x03, 0x05 };
-	static const uint8_t ld[] = { 0x66, 0x66, 0x66, 0x64, 0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0 };
-	bool gd = rel->type == R_X86_64_TLSGD;
-	uint64_t off = rel->off - m->sec_off, before = gd ? 4 : 3, len = gd ? 16 : 12, start = off - before;
+	/* The indirect call of -fno-plt is one byte longer, filled with one prefix more. */
+	static const uint8_t ld[] = { 0x66, 0x66, 0x66, 0x66, 0x64, 0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0 };
+	bool gd = rel->type == R_X86_64_TLSGD, indirect;
+	uint64_t off = rel->off - m->sec_off, before = gd ? 4 : 3, start = off - before, len;
 
-	if (off < before || m->pos > start || left < 2 || start + len > m->old.len || !compare_to(m, start))
+	if (off < before || m->pos > start || left < 2 || m->old.len - off < 6)
 		return 0;
-	if (m->old.p[start + before - 1] == m->base.p[start + before - 1] &&
-	    memcmp(m->old.p + start, m->base.p + start, before) == 0) {
+	indirect = m->old.p[off + 4] == 0xff;
+	len = gd ? 16 : indirect ? 13 : 12;
+	if (start + len > m->old.len || !compare_to(m, start))
+		return 0;
+	if (memcmp(m->old.p + start, m->base.p + start, before) == 0) {
 		m->pos = off + 4;
 		found(m, rel, HP_FIND_TLS_SLOT, false,
 		      m->va + off + (uint64_t)(int64_t)field32(m->base, off) - (uint64_t)rel->addend);
@@ -230,7 +234,7 @@ match_tls_call(struct match *m, const struct hp_rel *rel, uint32_t left)
 		found(m, rel, HP_FIND_TPOFF, false, (uint64_t)(int64_t)field32(m->base, start + 12));
 	else if (gd && memcmp(m->base.p + start, ie, sizeof(ie)) == 0)
 		found(m, rel, HP_FIND_TLS_SLOT, false, m->va + start + 16 + (uint64_t)(int64_t)field32(m->base, start + 12));
-	else if (gd || memcmp(m->base.p + start, ld, sizeof(ld)) != 0)
+	else if (gd || memcmp(m->base.p + start, indirect ? ld : ld + 1, (size_t)len) != 0)
 		return 0;
 	m->pos = start + len;
 	return 2;

@@ -12,7 +12,7 @@
 #include "formats/limits.h"
 #include "formats/patchset.h"
 
-static uint32_t
+static inline uint32_t
 hand_find(const struct hp_parts *parts, const char *name)
 {
 	for (uint32_t i = 0; i < parts->cnt; i++)
@@ -22,7 +22,7 @@ hand_find(const struct hp_parts *parts, const char *name)
 	return HP_NONE;
 }
 
-static struct hp_object *
+static inline struct hp_object *
 hand_open(const char *path)
 {
 	struct hp_buf file = { 0 };
@@ -38,7 +38,7 @@ hand_open(const char *path)
 	return obj;
 }
 
-static bool
+static inline bool
 hand_named(const char *const *names, const char *name)
 {
 	for (; *names != NULL; names++)
@@ -48,7 +48,7 @@ hand_named(const char *const *names, const char *name)
 }
 
 /* hand_pair(set, pair, path, old, new, changed): ${changed} ends in NULL. */
-static void
+static inline void
 hand_pair(struct hp_patchset *set, struct hp_pair *pair, const char *path, const char *old, const char *new,
           const char *const *changed)
 {
@@ -87,7 +87,7 @@ hand_pair(struct hp_patchset *set, struct hp_pair *pair, const char *path, const
 }
 
 /* hand_set(set, pairs_cnt): room for pairs; fill each with hand_pair(). */
-static void
+static inline void
 hand_set(struct hp_patchset *set, size_t pairs_cnt)
 {
 	*set = (struct hp_patchset){ .verdict = HP_HOTPATCHABLE, .machine = EM_X86_64, .objects_cnt = pairs_cnt };
