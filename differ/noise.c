@@ -6,7 +6,8 @@
  *     mask is never noise, whatever its value;
  *   - on each side it equals the source line that the line table gives for this very instruction or for one before the next
  *     call (the call that the value is passed to), the same instruction on both sides, in the same file. So it moved exactly as far
- *     as its source line did.
+ *     as its source line did. Or, in inlined code, the line of a call that was inlined into this function (its caller passed
+ *     __LINE__ down): then this instruction's own line must lie in the inlined function, behind its declaration.
  * A constant that happens to equal the line on which it stands, and that a fix changes to the line on which it then stands, cannot be
  * told from __LINE__ by anyone; every other real change is seen.
  * kpatch has a list of kernel functions instead and knows nothing of assert(); klp-build rewrites the patch and builds again. */
@@ -72,6 +73,36 @@ is_line(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, uint64_t off, 
 	return false;
 }
 
+static const char *
+base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+/* The immediates are the lines of a call that was inlined here, and this instruction belongs to what was inlined. The lists of
+ * both sides run in parallel because the code is the same; if they do not, nothing is proven. */
+static bool
+is_inlined_line(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, uint64_t off, uint64_t old_imm, uint64_t new_imm)
+{
+	const char *name = hp_part_name(cmp->new_side.parts, new_part), *old_name = hp_part_name(cmp->old_side.parts, old_part), *file, *old_file;
+	const struct hp_dwarf_call *o, *n;
+	size_t o_cnt, n_cnt;
+	uint64_t line, old_line;
+
+	if (!line_at(&cmp->new_side, new_part, off, &file, &line) || !line_at(&cmp->old_side, old_part, off, &old_file, &old_line) ||
+	    hp_dwarf_inlined(cmp->old_side.dw, old_name, hp_name_base_len(old_name), &o, &o_cnt, NULL) != 1 ||
+	    hp_dwarf_inlined(cmp->new_side.dw, name, hp_name_base_len(name), &n, &n_cnt, NULL) != 1 || o_cnt != n_cnt)
+		return false;
+	for (size_t i = 0; i < n_cnt; i++)
+		if (o[i].line == old_imm && n[i].line == new_imm && n[i].callee_line > 0 && o[i].callee_line > 0 &&
+		    strcmp(base_name(o[i].file), base_name(n[i].file)) == 0 && strcmp(base_name(n[i].callee_file), file) == 0 &&
+		    strcmp(old_file, file) == 0 && line >= n[i].callee_line && old_line >= o[i].callee_line)
+			return true;
+	return false;
+}
+
 static int
 edges_equal(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, struct hp_err *err)
 {
@@ -124,7 +155,9 @@ hp_noise_check(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, struct 
 		if (e != NULL && e->type == HP_EDGE_RESOLVED)
 			continue;
 		if (e != NULL || !in_immediate(&b, o, n, off) || a.imm_off != b.imm_off || a.imm_len != b.imm_len ||
-		    !takes_values(n.p + off, b.len) || !is_line(cmp, old_part, new_part, off, a.imm, b.imm))
+		    !takes_values(n.p + off, b.len))
+			return 0;
+		if (!is_line(cmp, old_part, new_part, off, a.imm, b.imm) && !is_inlined_line(cmp, old_part, new_part, off, a.imm, b.imm))
 			return 0;
 	}
 	return 1;

@@ -113,6 +113,9 @@ action_of(uint64_t at)
 		{ DW_AT_artificial, HP_DW_A_ARTIFICIAL },
 		{ DW_AT_decl_file, HP_DW_A_FILE },
 		{ DW_AT_decl_line, HP_DW_A_LINE },
+		/* An inlined instance has no declaration of its own; its "line" is where it was called. */
+		{ DW_AT_call_file, HP_DW_A_FILE },
+		{ DW_AT_call_line, HP_DW_A_LINE },
 		{ DW_AT_vtable_elem_location, HP_DW_A_SLOT },
 		{ DW_AT_virtuality, HP_DW_A_VIRTUAL },
 	};

@@ -54,6 +54,19 @@ HP_MUST_CHECK int hp_dwarf_statics(struct hp_dwarf *dw, const struct hp_dwarf_st
 HP_MUST_CHECK int hp_dwarf_decl(struct hp_dwarf *dw, const char *symbol, const char **ret_file, uint64_t *ret_line,
                                 struct hp_err *err);
 
+/* A call that was inlined (DW_TAG_inlined_subroutine, DWARF 5 section 3.3.8.2). */
+struct hp_dwarf_call {
+	const char *file;       /* of the call, DW_AT_call_file; "" = unknown */
+	uint64_t line;          /* DW_AT_call_line */
+	const char *callee_file;
+	uint64_t callee_line;   /* where the inlined function is declared, 0 = unknown */
+};
+/* hp_dwarf_inlined(dw, function, ret, ret_cnt, err): all calls inlined into the functions whose declared name is ${function}
+ * (function_len bytes of it; clones included), nested ones too, in DIE order; array owned by dw. 1, or 0: none. O(log n) after the
+ * first call. */
+HP_MUST_CHECK int hp_dwarf_inlined(struct hp_dwarf *dw, const char *function, size_t function_len, const struct hp_dwarf_call **ret,
+                                   size_t *ret_cnt, struct hp_err *err);
+
 /* One difference between the types of two versions of a unit. Strings live as long as the new side's hp_dwarf. */
 struct hp_type_diff {
 	enum hp_type_diff_kind {

@@ -192,6 +192,10 @@ struct hp_dwarf {
 	struct hp_dwarf_static *statics;
 	size_t statics_cnt;
 	bool statics_read;
+	struct hp_dwarf_call *calls; /* sorted by enclosing function's name, then DIE order */
+	const char **calls_function; /* [calls_cnt] */
+	size_t calls_cnt;
+	bool calls_read;
 	struct hp_map decl_map;      /* symbol name -> node index */
 	bool decls_read;
 };
