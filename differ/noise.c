@@ -6,7 +6,8 @@
  *     mask is never noise, whatever its value;
  *   - on each side it equals the source line that the line table gives for this very instruction or for one before the next
  *     call (the call that the value is passed to), the same instruction on both sides, in the same file. So it moved exactly as far
- *     as its source line did. Or, in inlined code, the line of a call that was inlined into this function (its caller passed
+ *     as its source line did. __LINE__ in a statement over several lines may be a few lines below: see is_statement_line().
+ *     Or, in inlined code, the line of a call that was inlined into this function (its caller passed
  *     __LINE__ down): then this instruction's own line must lie in the inlined function, behind its declaration.
  * A constant that happens to equal the line on which it stands, and that a fix changes to the line on which it then stands, cannot be
  * told from __LINE__ by anyone; every other real change is seen.
@@ -16,7 +17,8 @@
 #include "differ/internal.h"
 #include "formats/insn_x86.h"
 
-#define NEAR_MAX 64 /* instructions to look ahead for the call */
+#define NEAR_MAX 64      /* instructions to look ahead for the call */
+#define STATEMENT_MAX 16 /* lines of one statement */
 
 /* mov reg/mem, imm; push imm. Prefixes: operand size, REX. */
 static bool
@@ -51,26 +53,42 @@ line_at(struct hp_side *side, uint32_t part, uint64_t off, const char **ret_file
 	return true;
 }
 
-/* The immediates are the line numbers of this instruction, or of one up to the next call. */
+/* A row of the line table in (line, imm] belongs to another statement than the one at ${line}. */
 static bool
-is_line(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, uint64_t off, uint64_t old_imm, uint64_t new_imm)
+is_one_statement(struct hp_side *side, uint32_t part, const char *file, uint64_t line, uint64_t imm)
 {
-	struct hp_view code = hp_part_bytes(cmp->new_side.parts, new_part);
+	struct hp_view code = hp_part_bytes(side->parts, part);
 	struct hp_insn insn;
 
-	for (unsigned i = 0; i < NEAR_MAX && hp_insn_decode(code, off, &insn); i++) {
-		const char *old_file, *new_file;
-		uint64_t old_line, new_line;
+	for (uint64_t off = 0; line < imm && off < code.len; off += insn.len) {
+		const char *row_file;
+		uint64_t row;
 
-		if (line_at(&cmp->old_side, old_part, off, &old_file, &old_line) &&
-		    line_at(&cmp->new_side, new_part, off, &new_file, &new_line) && old_line == old_imm && new_line == new_imm &&
-		    strcmp(old_file, new_file) == 0)
-			return true;
-		if (insn.call || insn.ret)
+		if (!hp_insn_decode(code, off, &insn))
 			return false;
-		off += insn.len;
+		if (line_at(side, part, off, &row_file, &row) && row > line && row <= imm && strcmp(row_file, file) == 0)
+			return false;
 	}
-	return false;
+	return true;
+}
+
+/* The two sides of one instruction. */
+struct spot {
+	struct hp_cmp *cmp;
+	uint32_t old_part, new_part;
+	uint64_t off;
+	uint64_t old_imm, new_imm;
+};
+
+/* Statements over several lines: __LINE__ may be a line below the one that the line table has for the statement. The distance must
+ * be small, equal on both sides, and no other statement of this function may begin in between. */
+static bool
+is_statement_line(const struct spot *s, const char *file, uint64_t old_line, uint64_t new_line)
+{
+	if (s->old_imm < old_line || s->old_imm - old_line > STATEMENT_MAX || s->new_imm - new_line != s->old_imm - old_line)
+		return false;
+	return is_one_statement(&s->cmp->old_side, s->old_part, file, old_line, s->old_imm) &&
+	       is_one_statement(&s->cmp->new_side, s->new_part, file, new_line, s->new_imm);
 }
 
 static const char *
@@ -81,25 +99,50 @@ base_name(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
-/* The immediates are the lines of a call that was inlined here, and this instruction belongs to what was inlined. The lists of
- * both sides run in parallel because the code is the same; if they do not, nothing is proven. */
+/* Is ${line} of ${file} the line of a call that was inlined here, at an instruction that lies in what was inlined? The lists of both
+ * sides run in parallel because the code is the same; if they do not, nothing is proven. */
 static bool
-is_inlined_line(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, uint64_t off, uint64_t old_imm, uint64_t new_imm)
+is_inlined_line(const struct spot *s, const char *file, uint64_t old_line, uint64_t new_line)
 {
-	const char *name = hp_part_name(cmp->new_side.parts, new_part), *old_name = hp_part_name(cmp->old_side.parts, old_part), *file, *old_file;
+	const char *old_name = hp_part_name(s->cmp->old_side.parts, s->old_part), *name = hp_part_name(s->cmp->new_side.parts, s->new_part);
 	const struct hp_dwarf_call *o, *n;
 	size_t o_cnt, n_cnt;
-	uint64_t line, old_line;
 
-	if (!line_at(&cmp->new_side, new_part, off, &file, &line) || !line_at(&cmp->old_side, old_part, off, &old_file, &old_line) ||
-	    hp_dwarf_inlined(cmp->old_side.dw, old_name, hp_name_base_len(old_name), &o, &o_cnt, NULL) != 1 ||
-	    hp_dwarf_inlined(cmp->new_side.dw, name, hp_name_base_len(name), &n, &n_cnt, NULL) != 1 || o_cnt != n_cnt)
+	if (hp_dwarf_inlined(s->cmp->old_side.dw, old_name, hp_name_base_len(old_name), &o, &o_cnt, NULL) != 1 ||
+	    hp_dwarf_inlined(s->cmp->new_side.dw, name, hp_name_base_len(name), &n, &n_cnt, NULL) != 1 || o_cnt != n_cnt)
 		return false;
-	for (size_t i = 0; i < n_cnt; i++)
-		if (o[i].line == old_imm && n[i].line == new_imm && n[i].callee_line > 0 && o[i].callee_line > 0 &&
-		    strcmp(base_name(o[i].file), base_name(n[i].file)) == 0 && strcmp(base_name(n[i].callee_file), file) == 0 &&
-		    strcmp(old_file, file) == 0 && line >= n[i].callee_line && old_line >= o[i].callee_line)
+	for (size_t i = 0; i < n_cnt; i++) {
+		const char *call_file = base_name(n[i].file);
+
+		if (n[i].callee_line == 0 || o[i].callee_line == 0 || new_line < n[i].callee_line || old_line < o[i].callee_line ||
+		    strcmp(base_name(n[i].callee_file), file) != 0 || strcmp(base_name(o[i].file), call_file) != 0)
+			continue;
+		if (is_statement_line(s, call_file, o[i].line, n[i].line))
 			return true;
+	}
+	return false;
+}
+
+/* The immediates are line numbers: of this instruction or one up to the next call, or of a call inlined around it. */
+static bool
+is_line(const struct spot *s)
+{
+	struct hp_view code = hp_part_bytes(s->cmp->new_side.parts, s->new_part);
+	struct hp_insn insn;
+	uint64_t off = s->off;
+
+	for (unsigned i = 0; i < NEAR_MAX && hp_insn_decode(code, off, &insn); i++) {
+		const char *old_file, *new_file;
+		uint64_t old_line, new_line;
+
+		if (line_at(&s->cmp->old_side, s->old_part, off, &old_file, &old_line) &&
+		    line_at(&s->cmp->new_side, s->new_part, off, &new_file, &new_line) && strcmp(old_file, new_file) == 0 &&
+		    (is_statement_line(s, new_file, old_line, new_line) || is_inlined_line(s, new_file, old_line, new_line)))
+			return true;
+		if (insn.call || insn.ret)
+			return false;
+		off += insn.len;
+	}
 	return false;
 }
 
@@ -155,9 +198,7 @@ hp_noise_check(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, struct 
 		if (e != NULL && e->type == HP_EDGE_RESOLVED)
 			continue;
 		if (e != NULL || !in_immediate(&b, o, n, off) || a.imm_off != b.imm_off || a.imm_len != b.imm_len ||
-		    !takes_values(n.p + off, b.len))
-			return 0;
-		if (!is_line(cmp, old_part, new_part, off, a.imm, b.imm) && !is_inlined_line(cmp, old_part, new_part, off, a.imm, b.imm))
+		    !takes_values(n.p + off, b.len) || !is_line(&(struct spot){ cmp, old_part, new_part, off, a.imm, b.imm }))
 			return 0;
 	}
 	return 1;
