@@ -17,7 +17,37 @@ struct row {
 	bool func;
 };
 
-/* Calls ${each} for every function symbol and every named data object that is not the same; functions first, in object order. */
+/* The object and part whose symbols name a part: those of the original where it has them, since these are in the running program
+ * ("f.isra.16", even if the patched build calls it "f.isra.19"). */
+static const struct hp_object *
+naming_part(const struct hp_pair *pair, bool old_side, uint32_t *part)
+{
+	if (!old_side && pair->old_obj != NULL && pair->new_twin[*part] != HP_NONE) {
+		*part = pair->new_twin[*part];
+		return pair->old_obj;
+	}
+	return old_side ? pair->old_obj : pair->new_obj;
+}
+
+static void
+each_name(const struct hp_object *obj, uint32_t part, struct row *row, void (*each)(void *ctx, const struct row *row), void *ctx)
+{
+	const struct hp_part *p = &obj->parts->v[part];
+	bool named = false;
+
+	for (uint32_t k = 0; k < p->syms_cnt; k++) {
+		const struct hp_sym *sym = &obj->elf->syms[obj->parts->part_syms[p->syms_first + k]];
+
+		/* Labels inside assembly are named only where nothing else is. */
+		if (row->func && sym->type != STT_FUNC && sym->type != STT_GNU_IFUNC && (named || k + 1 < p->syms_cnt))
+			continue;
+		named = true;
+		row->name = sym->name;
+		each(ctx, row);
+	}
+}
+
+/* Calls ${each} for every function symbol and every named data object that is not the same, in object order. */
 static void
 for_each_row(const struct hp_pair *pair, bool old_side, void (*each)(void *ctx, const struct row *row), void *ctx)
 {
@@ -27,6 +57,8 @@ for_each_row(const struct hp_pair *pair, bool old_side, void (*each)(void *ctx, 
 	for (uint32_t i = 0; obj != NULL && i < obj->parts->cnt; i++) {
 		const struct hp_part *p = &obj->parts->v[i];
 		struct row row = { .change = (enum hp_change)change[i], .section = obj->elf->secs[p->sec_idx].name, .source = "", .why = "" };
+		const struct hp_object *names;
+		uint32_t part = i;
 
 		if (row.change == HP_SAME || (old_side && row.change != HP_REMOVED))
 			continue;
@@ -35,16 +67,8 @@ for_each_row(const struct hp_pair *pair, bool old_side, void (*each)(void *ctx, 
 			row.source = pair->diff[i].source;
 			row.why = pair->diff[i].why;
 		}
-		for (uint32_t k = 0, named = 0; k < p->syms_cnt; k++) {
-			const struct hp_sym *sym = &obj->elf->syms[obj->parts->part_syms[p->syms_first + k]];
-
-			/* Labels inside assembly are named only where nothing else is. */
-			if (row.func && sym->type != STT_FUNC && sym->type != STT_GNU_IFUNC && (named > 0 || k + 1 < p->syms_cnt))
-				continue;
-			named++;
-			row.name = sym->name;
-			each(ctx, &row);
-		}
+		names = naming_part(pair, old_side, &part);
+		each_name(names, part, &row, each, ctx);
 	}
 }
 

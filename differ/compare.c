@@ -28,21 +28,59 @@ ref_sym(const struct hp_side *side, const struct hp_ref *ref)
 	return side->elf->syms_cnt > 0 ? &side->elf->syms[ref->sym_idx] : NULL;
 }
 
+/* Objects of no size have no bytes, so they are no parts; only their address could matter. Known by the plain name of the symbol,
+ * or of the section when the assembler wrote a section symbol (the kernel's empty lock keys: .bss.__key.51039). */
+static int
+empty_equal(struct hp_cmp *cmp, const struct hp_sym *os, const struct hp_sym *ns, const struct hp_ref *o, const struct hp_ref *n)
+{
+	const char *a = os->type == STT_SECTION ? cmp->old_side.elf->secs[os->sec_idx].name : os->name;
+	const char *b = ns->type == STT_SECTION ? cmp->new_side.elf->secs[ns->sec_idx].name : ns->name;
+
+	a = hp_name_plain(&cmp->arena, a);
+	b = hp_name_plain(&cmp->arena, b);
+	return a != NULL && b != NULL && o->off == n->off && os->type == ns->type && strcmp(a, b) == 0;
+}
+
+static bool
+is_inside(const struct hp_side *side, const struct hp_sym *sym)
+{
+	return sym->sec_idx != HP_SEC_UNDEF && sym->sec_idx < side->elf->secs_cnt;
+}
+
 /* At least one side leads out of the object. The same name is the same thing when it is a global one: a function that moved into
  * or out of this file is still what the symbol means. */
 static int
-outer_equal(const struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_ref *n)
+outer_equal(struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_ref *n)
 {
 	const struct hp_sym *os = ref_sym(&cmp->old_side, o), *ns = ref_sym(&cmp->new_side, n);
 	bool inner = o->part_idx != HP_NONE || n->part_idx != HP_NONE;
 
 	if (os == NULL || ns == NULL)
 		return os == ns && o->off == n->off;
+	if (!inner && is_inside(&cmp->old_side, os) && is_inside(&cmp->new_side, ns))
+		return empty_equal(cmp, os, ns, o, n);
 	if (inner && (os->bind == STB_LOCAL || ns->bind == STB_LOCAL))
 		return 0;
 	if (o->off != n->off || strcmp(os->name, ns->name) != 0)
 		return 0;
 	return os->name[0] != '\0' || (os->sec_idx == ns->sec_idx && os->value == ns->value && os->type != STT_SECTION);
+}
+
+/* Static locals that kernel macros make in every place that uses them (pr_debug()'s descriptor with its line number, ...): taken for
+ * equal by name, as klp-diff and kpatch do; their contents are reported with the kernel's tables. */
+static bool
+is_kernel_static(const struct hp_side *side, uint32_t part)
+{
+	return side->kernel && hp_side_part(side, part)->sym_idx != HP_NONE && !hp_name_is_content(hp_part_name(side->parts, part), false);
+}
+
+static int
+kernel_static_equal(struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_ref *n)
+{
+	const char *a = hp_name_plain(&cmp->arena, hp_part_name(cmp->old_side.parts, o->part_idx));
+	const char *b = hp_name_plain(&cmp->arena, hp_part_name(cmp->new_side.parts, n->part_idx));
+
+	return a != NULL && b != NULL && o->off == n->off && strcmp(a, b) == 0;
 }
 
 int
@@ -59,6 +97,8 @@ hp_compare_edges(struct hp_cmp *cmp, uint64_t owner, const struct hp_edge *old_e
 		return cmp->old_side.twin[o->part_idx] == n->part_idx && o->off == n->off;
 	if (cmp->old_side.ident[o->part_idx] == HP_IDENT_NAME || cmp->new_side.ident[n->part_idx] == HP_IDENT_NAME)
 		return 0;
+	if (is_kernel_static(&cmp->old_side, o->part_idx) && is_kernel_static(&cmp->new_side, n->part_idx))
+		return kernel_static_equal(cmp, o, n);
 	return hp_content_equal(cmp, owner, o, n, err);
 }
 

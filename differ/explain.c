@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/escape.h"
 #include "differ/internal.h"
 #include "formats/insn_x86.h"
@@ -174,6 +175,31 @@ explain_changed(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
 	return r < 0 ? r : 0;
 }
 
+/* A piece is a part of its parent: f.cold changed, so f changed, and it is f's entry that will be redirected. */
+static int
+spread_pieces(struct hp_cmp *cmp, struct hp_err *err)
+{
+	HP_AUTO(hp_map) struct hp_map names = { 0 };
+	struct hp_side *side = &cmp->new_side;
+	int r = hp_side_functions(side, &names, err);
+
+	for (uint32_t i = 0; i < side->parts->cnt && r == 0; i++) {
+		const char *name = hp_part_name(side->parts, i);
+		uint64_t parent;
+		size_t len;
+
+		if (side->change[i] != HP_CHANGED || !hp_part_is_func(hp_side_part(side, i)) || !hp_name_is_piece(name, &len) ||
+		    !hp_map_get(&names, name, len, &parent) || side->change[parent] == HP_CHANGED || side->twin[parent] == HP_NONE)
+			continue;
+		side->change[parent] = cmp->old_side.change[side->twin[parent]] = HP_CHANGED;
+		cmp->pair->diff[parent].source = cmp->pair->diff[i].source;
+		cmp->pair->diff[parent].why = hp_arena_printf(&side->elf->arena, "its piece %s changed", hp_esc(name));
+		if (cmp->pair->diff[parent].why == NULL)
+			return hp_err_set(err, HP_E_NOMEM, "no memory to explain a difference");
+	}
+	return r;
+}
+
 int
 hp_explain_pair(struct hp_cmp *cmp, struct hp_err *err)
 {
@@ -191,5 +217,5 @@ hp_explain_pair(struct hp_cmp *cmp, struct hp_err *err)
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return spread_pieces(cmp, err);
 }

@@ -63,23 +63,6 @@ follow_all(struct work *w, struct hp_err *err)
 	return r;
 }
 
-/* Functions of the new side by name, for parents of pieces. */
-static int
-index_functions(struct hp_side *side, struct hp_map *map, struct hp_err *err)
-{
-	for (uint32_t i = 0; i < side->parts->cnt; i++) {
-		const struct hp_part *p = hp_side_part(side, i);
-
-		for (uint32_t k = 0; hp_part_is_func(p) && k < p->syms_cnt; k++) {
-			int r = hp_map_put_str(map, side->elf->syms[side->parts->part_syms[p->syms_first + k]].name, i, err);
-
-			if (r < 0)
-				return r;
-		}
-	}
-	return 0;
-}
-
 /* Parent or piece included: both. Returns 1 when something was added. */
 static int
 join_pieces(struct work *w, struct hp_map *names, struct hp_err *err)
@@ -134,7 +117,7 @@ hp_include(struct hp_cmp *cmp, struct hp_err *err)
 	int r = todo == NULL ? hp_err_set(err, HP_E_NOMEM, "no memory for %u parts", side->parts->cnt) : 0;
 
 	if (r == 0)
-		r = index_functions(side, &names, err);
+		r = hp_side_functions(side, &names, err);
 	for (uint32_t i = 0; i < side->parts->cnt && r == 0; i++)
 		if (is_seed(side, i))
 			include_part(&w, i);

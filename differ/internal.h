@@ -112,6 +112,9 @@ uint64_t hp_side_owner(const struct hp_side *side, uint32_t part);
 /* hp_side_line(side, part, off): "file.c:12" for a byte of a function, "" unknown; in the arena of the side's hp_elf. */
 const char *hp_side_line(struct hp_side *side, uint32_t part, uint64_t off);
 
+/* hp_side_functions(side, map, err): put every function symbol's name with its part into ${map}. */
+HP_MUST_CHECK int hp_side_functions(const struct hp_side *side, struct hp_map *map, struct hp_err *err);
+
 static inline const struct hp_part *
 hp_side_part(const struct hp_side *side, uint32_t part)
 {

@@ -213,3 +213,19 @@ hp_side_line(struct hp_side *side, uint32_t part, uint64_t off)
 	text = hp_arena_printf(&side->elf->arena, "%s:%llu", slash != NULL ? slash + 1 : file, (unsigned long long)line);
 	return text != NULL ? text : "";
 }
+
+int
+hp_side_functions(const struct hp_side *side, struct hp_map *map, struct hp_err *err)
+{
+	for (uint32_t i = 0; i < side->parts->cnt; i++) {
+		const struct hp_part *p = hp_side_part(side, i);
+
+		for (uint32_t k = 0; hp_part_is_func(p) && k < p->syms_cnt; k++) {
+			int r = hp_map_put_str(map, side->elf->syms[side->parts->part_syms[p->syms_first + k]].name, i, err);
+
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}

@@ -83,22 +83,6 @@ alias_split(struct hp_cmp *cmp, uint32_t part, const struct hp_map *names, struc
 }
 
 static int
-index_functions(const struct hp_side *side, struct hp_map *map, struct hp_err *err)
-{
-	for (uint32_t i = 0; i < side->parts->cnt; i++) {
-		const struct hp_part *p = hp_side_part(side, i);
-
-		for (uint32_t k = 0; hp_part_is_func(p) && k < p->syms_cnt; k++) {
-			int r = hp_map_put_str(map, side->elf->syms[side->parts->part_syms[p->syms_first + k]].name, i, err);
-
-			if (r < 0)
-				return r;
-		}
-	}
-	return 0;
-}
-
-static int
 one_function(struct hp_cmp *cmp, uint32_t part, const struct hp_map *names, struct hp_err *err)
 {
 	const struct hp_side *ns = &cmp->new_side;
@@ -122,7 +106,7 @@ int
 hp_verdict_pair(struct hp_cmp *cmp, struct hp_err *err)
 {
 	HP_AUTO(hp_map) struct hp_map names = { 0 };
-	int r = index_functions(&cmp->new_side, &names, err);
+	int r = hp_side_functions(&cmp->new_side, &names, err);
 
 	for (uint32_t i = 0; i < cmp->new_side.parts->cnt && r == 0; i++)
 		if (cmp->new_side.ident[i] == HP_IDENT_NAME && hp_part_is_func(hp_side_part(&cmp->new_side, i)))
