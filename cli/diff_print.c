@@ -1,10 +1,12 @@
 #include "cli/diff_print.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/escape.h"
-#include "cli/out.h"
 #include "cli/opts.h"
+#include "cli/out.h"
+#include "differ/rules.h"
 
 static const char *const change_names[] = { "same", "changed", "new", "removed", "noise" };
 static const char *const verdict_names[] = { "hotpatchable", "nothing", "refused" };
@@ -84,10 +86,10 @@ add_row(void *ctx, const struct row *row)
 	json_t *v;
 
 	if (row->func)
-		v = json_pack("{s:s, s:s, s:s, s:s}", "name", hp_esc(row->name), "change", change_names[row->change], "source", row->source,
-		              "why", row->why);
+		v = json_pack("{s:o, s:s, s:o, s:o}", "name", hp_json_text(row->name), "change", change_names[row->change], "source",
+		              hp_json_text(row->source), "why", hp_json_text(row->why));
 	else
-		v = json_pack("{s:s, s:s, s:s}", "name", hp_esc(row->name), "section", hp_esc(row->section), "change",
+		v = json_pack("{s:o, s:o, s:s}", "name", hp_json_text(row->name), "section", hp_json_text(row->section), "change",
 		              change_names[row->change]);
 	if (v == NULL || json_array_append_new(row->func ? lists->functions : lists->data, v) < 0)
 		lists->failed = true;
@@ -106,28 +108,40 @@ object_json(const struct hp_pair *pair)
 		json_decref(lists.data);
 		return NULL;
 	}
-	return json_pack("{s:s, s:s, s:o, s:o}", "path", hp_esc(pair->path), "change", change, "functions", lists.functions, "data",
+	return json_pack("{s:o, s:s, s:o, s:o}", "path", hp_json_text(pair->path), "change", change, "functions", lists.functions, "data",
 	                 lists.data);
 }
 
 static json_t *
 reason_json(const struct hp_reason *r)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "rule", r->rule, "severity", r->refuse ? "refuse" : "note", "object",
-	                 hp_esc(r->object), "symbol", hp_esc(r->symbol), "source", hp_esc(r->source), "message", r->message, "waived",
-	                 r->waived);
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b}", "rule", r->rule, "severity", r->refuse ? "refuse" : "note", "object",
+	                 hp_json_text(r->object), "symbol", hp_json_text(r->symbol), "source", hp_json_text(r->source), "message",
+	                 hp_json_text(r->message), "waived", r->waived);
+}
+
+json_t *
+hp_diff_json_reasons(const struct hp_patchset *set)
+{
+	json_t *reasons = json_array();
+	bool ok = reasons != NULL;
+
+	for (size_t i = 0; i < set->reasons_cnt && ok; i++)
+		ok = json_array_append_new(reasons, reason_json(&set->reasons[i])) == 0;
+	if (ok)
+		return reasons;
+	json_decref(reasons);
+	return NULL;
 }
 
 json_t *
 hp_diff_json(const struct hp_patchset *set)
 {
-	json_t *objects = json_array(), *reasons = json_array();
+	json_t *objects = json_array(), *reasons = hp_diff_json_reasons(set);
 	bool ok = objects != NULL && reasons != NULL;
 
 	for (size_t i = 0; i < set->pairs_cnt && ok; i++)
 		ok = json_array_append_new(objects, object_json(&set->pairs[i])) == 0;
-	for (size_t i = 0; i < set->reasons_cnt && ok; i++)
-		ok = json_array_append_new(reasons, reason_json(&set->reasons[i])) == 0;
 	if (ok)
 		return json_pack("{s:s, s:s, s:o, s:o, s:I}", "schema", "hpbuild.diff/1", "verdict", verdict_names[set->verdict], "objects",
 		                 objects, "reasons", reasons, "compared", (json_int_t)set->objects_cnt);
@@ -147,23 +161,65 @@ print_row(void *ctx, const struct row *row)
 	       row->source[0] != '\0' ? "  " : "", hp_esc(row->source), row->why[0] != '\0' ? "  " : "", row->why);
 }
 
+static const char *
+rule_title(const char *name)
+{
+	const struct hp_rule *rule = hp_rule_find(name);
+
+	return rule != NULL ? rule->title : "";
+}
+
+/* Everything but the object: a changed header gives the same reason in every object that includes it. */
+static int
+same_text(const struct hp_reason *a, const struct hp_reason *b)
+{
+	int c = strcmp(a->rule, b->rule);
+
+	if (c == 0)
+		c = strcmp(a->symbol, b->symbol);
+	if (c == 0)
+		c = strcmp(a->message, b->message);
+	return c != 0 ? c : strcmp(a->source, b->source);
+}
+
+static int
+by_text(const void *x, const void *y)
+{
+	const struct hp_reason *const *a = x, *const *b = y;
+	int c = same_text(*a, *b);
+
+	return c != 0 ? c : strcmp((*a)->object, (*b)->object);
+}
+
+static void
+print_reason(const struct hp_reason *r, size_t cnt)
+{
+	hp_out("    %s%s%s%s  -- %s", hp_esc(r->symbol), r->symbol[0] != '\0' ? ": " : "", r->message, r->waived ? " [waived]" : "",
+	       hp_esc(r->object));
+	if (cnt > 1)
+		hp_out(" and %zu more", cnt - 1);
+	hp_out("%s%s\n", r->source[0] != '\0' ? ", " : "", hp_esc(r->source));
+}
+
 static void
 print_reasons(const struct hp_patchset *set, bool refuse)
 {
-	const char *last = "";
+	const struct hp_reason **v = calloc(set->reasons_cnt + 1, sizeof(*v));
+	size_t cnt = 0, same;
 
-	for (size_t i = 0; i < set->reasons_cnt; i++) {
-		const struct hp_reason *r = &set->reasons[i];
-
-		if (r->refuse != refuse)
-			continue;
-		if (strcmp(last, r->rule) != 0)
-			hp_out("  %s %s\n", r->rule, "");
-		last = r->rule;
-		hp_out("    %s%s%s%s%s%s%s%s\n", hp_esc(r->symbol), r->symbol[0] != '\0' ? ": " : "", r->message,
-		       r->waived ? " [waived]" : "", r->object[0] != '\0' || r->source[0] != '\0' ? "  -- " : "", hp_esc(r->object),
-		       r->object[0] != '\0' && r->source[0] != '\0' ? ", " : "", hp_esc(r->source));
+	for (size_t i = 0; v != NULL && i < set->reasons_cnt; i++)
+		if (set->reasons[i].refuse == refuse)
+			v[cnt++] = &set->reasons[i];
+	if (cnt > 0)
+		qsort(v, cnt, sizeof(*v), by_text);
+	for (size_t i = 0; i < cnt; i += same) {
+		for (same = 1; i + same < cnt && same_text(v[i], v[i + same]) == 0; same++)
+			;
+		if (i == 0 || strcmp(v[i - 1]->rule, v[i]->rule) != 0)
+			hp_out("  %s %s\n", v[i]->rule, rule_title(v[i]->rule));
+		print_reason(v[i], same);
 	}
+	free(v);
 }
 
 static void

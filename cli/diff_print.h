@@ -9,5 +9,7 @@
 void hp_diff_print(const struct hp_patchset *set);
 /* hp_diff_json(set): a new reference; NULL: no memory. */
 json_t *hp_diff_json(const struct hp_patchset *set);
+/* hp_diff_json_reasons(set): the "reasons" array alone. */
+json_t *hp_diff_json_reasons(const struct hp_patchset *set);
 
 #endif

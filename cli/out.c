@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/escape.h"
 #include "cli/cmd.h"
 #include "cli/opts.h"
 
@@ -51,6 +52,14 @@ hp_out_json(json_t *value)
 	}
 	free(text);
 	json_decref(value);
+}
+
+json_t *
+hp_json_text(const char *s)
+{
+	json_t *value = json_string(s);
+
+	return value != NULL ? value : json_string(hp_esc(s));
 }
 
 static void __attribute__((format(printf, 3, 0)))

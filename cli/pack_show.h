@@ -5,8 +5,10 @@
 #include "formats/patchset.h"
 #include "packager/pack.h"
 
-/* hp_pack_show(set, report, path, len, json): the package ${path} of ${len} bytes was written. */
-void hp_pack_show(const struct hp_patchset *set, const struct hp_pack_report *report, const char *path, size_t len, bool json);
+/* hp_pack_show(set, report, path, len, signer, json): the package ${path} of ${len} bytes was written; signer: the key's id as
+ * text, NULL for an unsigned one. */
+void hp_pack_show(const struct hp_patchset *set, const struct hp_pack_report *report, const char *path, size_t len,
+                  const char *signer, bool json);
 /* hp_pack_show_verdict(set, json): nothing to patch, or refused, with the reasons. Returns the exit status. */
 int hp_pack_show_verdict(const struct hp_patchset *set, bool json);
 

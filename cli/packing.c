@@ -93,6 +93,7 @@ hp_packing_make(const struct hp_packing *p, const char *original, const char *pa
 	struct hp_patchset set = { 0 };
 	struct hp_pack_report report;
 	struct hp_err err = { 0 };
+	char signer[17];
 	size_t len = 0;
 	int r = hp_diff(original, patched, &opts, &set, &err);
 
@@ -103,7 +104,9 @@ hp_packing_make(const struct hp_packing *p, const char *original, const char *pa
 	} else if (make_package(p, &set, &report, &len, &err) < 0) {
 		r = hp_out_fail(&err, p->json);
 	} else {
-		hp_pack_show(&set, &report, p->out, len, p->json);
+		if (p->seckey != NULL)
+			hp_key_id_text(p->seckey->key_id, signer);
+		hp_pack_show(&set, &report, p->out, len, p->seckey != NULL ? signer : NULL, p->json);
 		hp_pack_report_release(&report);
 		r = HP_EXIT_OK;
 	}
