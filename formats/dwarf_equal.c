@@ -251,18 +251,21 @@ hp_dw_same_layout(struct hp_dw_cmp *cmp, uint32_t a, uint32_t b)
 }
 
 static bool
+same_unqualified(struct hp_dw_cmp *cmp, uint32_t a, uint32_t b)
+{
+	unsigned xq, yq;
+	uint32_t x = hp_dw_strip(cmp->old_dw, a, &xq), y = hp_dw_strip(cmp->new_dw, b, &yq);
+
+	return x == 0 || y == 0 ? x == y : hp_dw_same_node(cmp, x, y);
+}
+
+/* Qualifiers of a parameter itself are no part of the function's type (C11 6.7.6.3p15). */
+static bool
 same_param(struct hp_dw_cmp *cmp, uint32_t a, uint32_t b)
 {
 	const struct hp_dw_node *x = &cmp->old_dw->nodes[a], *y = &cmp->new_dw->nodes[b];
-	unsigned xq, yq;
-	uint32_t xt, yt;
 
-	if (x->tag != y->tag)
-		return false;
-	/* Qualifiers of a parameter itself are no part of the function's type (C11 6.7.6.3p15). */
-	xt = hp_dw_strip(cmp->old_dw, x->type, &xq);
-	yt = hp_dw_strip(cmp->new_dw, y->type, &yq);
-	return xt == 0 || yt == 0 ? xt == yt : hp_dw_same_node(cmp, xt, yt);
+	return x->tag == y->tag && same_unqualified(cmp, x->type, y->type);
 }
 
 bool
@@ -294,11 +297,26 @@ same_by_name(const struct hp_dw_cmp *cmp, uint32_t a, uint32_t b, bool by_value)
 	return !by_value || x->size == y->size || ((x->flags | y->flags) & HP_DW_DECLARATION) != 0;
 }
 
+/* As hp_dw_strip(). Qualifiers of an array are those of its elements (C11 6.7.3p9); compilers say one, the other or both. */
+static uint32_t
+strip_array(const struct hp_dwarf *dw, uint32_t off, unsigned *ret_quals)
+{
+	uint32_t n = hp_dw_strip(dw, off, ret_quals), e = n;
+
+	for (unsigned i = 0; i < 16 && dw->nodes[e].tag == DW_TAG_array_type; i++) {
+		unsigned quals;
+
+		e = hp_dw_strip(dw, dw->nodes[e].type, &quals);
+		*ret_quals |= quals;
+	}
+	return n;
+}
+
 static bool
 same_target(struct hp_dw_cmp *cmp, uint32_t a, uint32_t b)
 {
 	unsigned xq, yq;
-	uint32_t x = hp_dw_strip(cmp->old_dw, a, &xq), y = hp_dw_strip(cmp->new_dw, b, &yq);
+	uint32_t x = strip_array(cmp->old_dw, a, &xq), y = strip_array(cmp->new_dw, b, &yq);
 	uint16_t xt = tag_kind(cmp->old_dw->nodes[x].tag), yt = tag_kind(cmp->new_dw->nodes[y].tag);
 
 	if (x == 0 || y == 0 || xq != yq || xt != yt)
@@ -328,9 +346,10 @@ compare(struct hp_dw_cmp *cmp, uint32_t a, uint32_t b)
 	case DW_TAG_reference_type:
 	case DW_TAG_rvalue_reference_type:
 	case DW_TAG_ptr_to_member_type:
-		return x->size == y->size && same_target(cmp, x->type, y->type);
+		/* clang gives no size of pointers. */
+		return ((x->flags & y->flags & HP_DW_HAS_SIZE) == 0 || x->size == y->size) && same_target(cmp, x->type, y->type);
 	case DW_TAG_array_type:
-		return same_children(cmp, a, b, hp_dw_is_subrange, same_bound) && hp_dw_same_type(cmp, x->type, y->type);
+		return same_children(cmp, a, b, hp_dw_is_subrange, same_bound) && same_unqualified(cmp, x->type, y->type);
 	case DW_TAG_subroutine_type:
 		return hp_dw_same_signature(cmp, a, b);
 	default:
@@ -402,7 +421,7 @@ bool
 hp_dw_same_type(struct hp_dw_cmp *cmp, uint32_t a, uint32_t b)
 {
 	unsigned xq, yq;
-	uint32_t x = hp_dw_strip(cmp->old_dw, a, &xq), y = hp_dw_strip(cmp->new_dw, b, &yq);
+	uint32_t x = strip_array(cmp->old_dw, a, &xq), y = strip_array(cmp->new_dw, b, &yq);
 
 	if (xq != yq || x == 0 || y == 0)
 		return xq == yq && x == y;

@@ -141,13 +141,15 @@ add_type(const struct hp_dwarf *dw, uint32_t off, int nest, struct hp_dw_text *t
 {
 	struct hp_dw_text decl = { "" };
 	bool pointer = false;
-	unsigned quals;
+	unsigned quals, carried = 0; /* those of an array belong to its elements */
 
 	for (int steps = 0; steps < 32; steps++) {
 		uint32_t n = strip_quals(dw, off, &quals);
 		uint16_t tag = dw->nodes[n].tag;
 		struct hp_dw_text q = { "" };
 
+		quals |= carried;
+		carried = tag == DW_TAG_array_type ? quals : 0;
 		if (tag == DW_TAG_pointer_type || tag == DW_TAG_reference_type || tag == DW_TAG_rvalue_reference_type) {
 			add(&q, "%s", tag == DW_TAG_pointer_type ? "*" : tag == DW_TAG_reference_type ? "&" : "&&");
 			add_qualifiers(quals, &q);
