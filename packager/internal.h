@@ -27,6 +27,7 @@ enum hp_func_state {
 
 struct hp_place {
 	enum hp_func_state state;
+	bool by_place;                 /* PROVEN, but by few bytes and its neighbours alone */
 	uint64_t va;
 	struct hp_preimage_diff *diff; /* for MISMATCH */
 };

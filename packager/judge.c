@@ -210,7 +210,7 @@ hp_address_of_part(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t old_pa
 	const struct hp_parts *parts = obj->pair->old_obj->parts;
 	const struct hp_part *part = &parts->v[old_part];
 
-	if (obj->places[old_part].state == HP_FUNC_PROVEN) {
+	if (obj->places[old_part].state == HP_FUNC_PROVEN && !obj->places[old_part].by_place) {
 		*ret = obj->places[old_part].va;
 		return 1;
 	}

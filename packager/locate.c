@@ -10,7 +10,7 @@
 
 #include "base/escape.h"
 
-enum { CANDIDATES_MAX = 64, SEARCH_MAX = 8 };
+enum { CANDIDATES_MAX = 64, SEARCH_MAX = 8, SMALL_LEN = 32 };
 
 static bool
 is_func(const struct hp_parts *parts, uint32_t i)
@@ -263,6 +263,82 @@ by_content(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
 	return 0;
 }
 
+/* The next part of code in the object, in the order in which linkers place its sections; HP_NONE at the end. Sections of another
+ * kind (.text.unlikely, .text.startup) are gathered elsewhere. */
+static uint32_t
+neighbour(const struct hp_parts *parts, uint32_t i, int step)
+{
+	const char *own = parts->elf->secs[parts->v[i].sec_idx].name;
+	bool plain = strncmp(own, ".text.unlikely", 14) != 0 && strncmp(own, ".text.startup", 13) != 0;
+
+	for (uint32_t j = i + (uint32_t)step; j < parts->cnt; j += (uint32_t)step) {
+		const char *name = parts->elf->secs[parts->v[j].sec_idx].name;
+		bool other = strncmp(name, ".text.unlikely", 14) != 0 && strncmp(name, ".text.startup", 13) != 0;
+
+		if (is_func(parts, j) && plain == other)
+			return j;
+	}
+	return HP_NONE;
+}
+
+/* A few bytes may be those of another object's function, when the linker has dropped this one: that counts for the coverage,
+ * but teaches nothing and is not enough to redirect an entry. */
+static int
+try_small(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t i, uint64_t va, struct hp_err *err)
+{
+	uint32_t cnt;
+	int r = hp_preimage_match(obj->pair->old_obj->parts, i, pk->mod, va, pk->finds, &cnt, NULL, err);
+
+	if (r > 0)
+		obj->places[i] = (struct hp_place){ .state = HP_FUNC_PROVEN, .va = va, .by_place = true };
+	return r;
+}
+
+/* Functions that nothing refers to: right beside a proven neighbour, where the linker puts the object's next section. 1 when
+ * one was proven. */
+static int
+by_neighbour(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
+{
+	const struct hp_parts *parts = obj->pair->old_obj->parts;
+	int progress = 0;
+
+	for (uint32_t i = 0; i < parts->cnt; i++) {
+		for (int step = -1; step <= 1 && is_func(parts, i) && obj->places[i].state == HP_FUNC_UNKNOWN; step += 2) {
+			uint32_t j = neighbour(parts, i, step);
+			uint64_t align = parts->elf->secs[parts->v[i].sec_idx].align, len = parts->v[i].len, va;
+			int r;
+
+			if (j == HP_NONE || obj->places[j].state != HP_FUNC_PROVEN || align == 0 || (align & (align - 1)) != 0)
+				continue;
+			va = step < 0 ? obj->places[j].va + parts->v[j].len + align - 1 : obj->places[j].va - len;
+			va &= ~(align - 1);
+			r = len < SMALL_LEN ? try_small(pk, obj, i, va, err) : try_at(pk, obj, i, va, false, err);
+			if (r < 0)
+				return r;
+			progress |= r;
+		}
+	}
+	return progress;
+}
+
+/* Until nothing is found any more. */
+static int
+by_neighbours(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
+{
+	int r;
+
+	do {
+		r = by_neighbour(pk, obj, err);
+		if (r > 0) {
+			int s = spread(pk, err);
+
+			if (s < 0)
+				return s;
+		}
+	} while (r > 0);
+	return r;
+}
+
 static void
 name_of_file(struct hp_pk_obj *obj)
 {
@@ -328,6 +404,8 @@ hp_locate(struct hp_packing *pk, struct hp_err *err)
 		if (!pk->objs[o].changed || pk->objs[o].pair->old_obj == NULL)
 			continue;
 		r = by_content(pk, &pk->objs[o], err);
+		if (r == 0)
+			r = by_neighbours(pk, &pk->objs[o], err);
 		if (r < 0)
 			return r;
 	}

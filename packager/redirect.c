@@ -189,7 +189,8 @@ unproven(const struct hp_packing *pk, const struct hp_pk_obj *obj, const char *n
 {
 	return hp_err_set(err, HP_E_BASELINE, "'%s': the changed function '%s' %s (symbols of the baseline: %s)",
 	                  hp_esc(obj->pair->path), hp_esc(name), state == HP_FUNC_AMBIGUOUS
-	                  ? "matches several places of the baseline, and nothing tells which is meant"
+	                  ? "matches several places of the baseline, and nothing tells which is meant" : state == HP_FUNC_PROVEN
+	                  ? "is too small to be told from others without a symbol: give the --debug-file"
 	                  : "was not found in the baseline", pk->mod->symbols);
 }
 
@@ -207,7 +208,7 @@ plan(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t part_idx, struct hp_
 	place = &obj->places[twin];
 	if (place->state == HP_FUNC_ABSENT)
 		return 0; /* the linker dropped it; reported by pack.c */
-	if (place->state != HP_FUNC_PROVEN)
+	if (place->state != HP_FUNC_PROVEN || place->by_place)
 		return unproven(pk, obj, name, place->state, err);
 	r = check_shared(pk, obj, part_idx, place->va, &obj->redirects[part_idx], err);
 	if (r < 0 || obj->redirects[part_idx] != HP_REDIRECT_ENTRY)
