@@ -6,7 +6,8 @@
 #include "base/escape.h"
 #include "formats/insn_x86.h"
 
-#define SEARCH_MIN 12u /* shorter stretches of code are too common to search for */
+#define SEARCH_MIN 6u   /* bytes: shorter stretches of code are too common to search for */
+#define EVIDENCE_MIN 20u /* fixed bytes of a whole function that can tell it from all others */
 
 struct match {
 	const struct hp_parts *parts;
@@ -357,6 +358,23 @@ differs:
 	return 0;
 }
 
+/* Opcode bytes before a field that the linker may rewrite. */
+static uint64_t
+soft_bytes(uint32_t type)
+{
+	switch (type) {
+	case R_X86_64_64:
+	case R_X86_64_PC32:
+	case R_X86_64_PLT32:
+	case R_X86_64_32:
+	case R_X86_64_32S:
+	case R_X86_64_TPOFF32:
+		return 0;
+	default:
+		return 4;
+	}
+}
+
 /* The longest run of bytes that no relocation (and no opcode that relaxation may rewrite) touches. */
 static struct hp_view
 longest_fixed(const struct hp_parts *parts, uint32_t part_idx, uint64_t *ret_off)
@@ -369,7 +387,7 @@ longest_fixed(const struct hp_parts *parts, uint32_t part_idx, uint64_t *ret_off
 	for (uint32_t i = 0; i <= parts->v[part_idx].rels_cnt; i++) {
 		bool last = i == parts->v[part_idx].rels_cnt;
 		uint64_t end = last ? bytes.len : rels[i].off - base;
-		uint64_t soft = last ? 0 : 4; /* opcode bytes before the field */
+		uint64_t soft = last ? 0 : soft_bytes(rels[i].type);
 
 		if (end > bytes.len)
 			break;
@@ -392,7 +410,7 @@ hp_preimage_search(const struct hp_parts *parts, uint32_t part_idx, const struct
 	uint32_t cnt = 0;
 
 	mask = (align == 0 || (align & (align - 1)) != 0 ? 1 : align) - 1;
-	if (fixed.len < SEARCH_MIN)
+	if (fixed.len < SEARCH_MIN || part->len < EVIDENCE_MIN + 4ull * part->rels_cnt)
 		return 0;
 	for (uint32_t i = 0; i < mod->elf->segs_cnt && cnt < max; i++) {
 		const struct hp_seg *seg = &mod->elf->segs[i];

@@ -46,7 +46,8 @@ HP_MUST_CHECK int hp_preimage_match(const struct hp_parts *parts, uint32_t part_
                                     struct hp_err *err);
 
 /* hp_preimage_search(parts, part_idx, mod, max, ret_va): addresses in executable segments where the fixed bytes of the part's longest
- * stretch without relocations occur at the right alignment; at most ${max} of them, *ret_va[i]. Candidates only: match them.
+ * stretch without relocations occur at the right alignment; at most ${max} of them, ret_va[i]. Candidates only: match them. Functions with few
+ * fixed bytes have none: they could be anybody's.
  * Returns how many; more than ${max} counts as ${max}. O(size of the code). */
 uint32_t hp_preimage_search(const struct hp_parts *parts, uint32_t part_idx, const struct hp_module *mod, uint32_t max,
                             uint64_t *ret_va);

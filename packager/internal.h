@@ -130,6 +130,9 @@ struct hp_known *hp_known_name(const struct hp_packing *pk, const char *name);
 /* note.c: take over what a match found. */
 HP_MUST_CHECK int hp_note_finds(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t part_idx, const struct hp_find *finds,
                                 uint32_t cnt, struct hp_err *err);
+/* hp_finds_agree(pk, obj, finds, cnt): nothing of what a match found speaks against what is already known; equal bytes with other
+ * callees are another function. */
+bool hp_finds_agree(const struct hp_packing *pk, const struct hp_pk_obj *obj, const struct hp_find *finds, uint32_t cnt);
 /* hp_note_section(pk, obj, sec_idx, va, from, err): the original's section starts at ${va}. */
 HP_MUST_CHECK int hp_note_section(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t sec_idx, uint64_t va, const char *from,
                                   struct hp_err *err);

@@ -10,7 +10,7 @@
 
 #include "base/escape.h"
 
-enum { CANDIDATES_MAX = 64, SEARCH_MAX = 8, SMALL_LEN = 32 };
+enum { CANDIDATES_MAX = 64, SEARCH_MAX = 1024, SMALL_LEN = 32 };
 
 static bool
 is_func(const struct hp_parts *parts, uint32_t i)
@@ -114,7 +114,7 @@ try_candidates(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t i, const u
 
 		if (r < 0)
 			return r;
-		if (r > 0) {
+		if (r > 0 && hp_finds_agree(pk, obj, pk->finds, finds_cnt)) {
 			hit = v[c];
 			hits++;
 		}
@@ -235,13 +235,35 @@ spread(struct hp_packing *pk, struct hp_err *err)
 	return 0;
 }
 
+/* Like try_candidates(), but even a single place must agree with what is known before it is taken. */
+static int
+try_searched(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t i, const uint64_t *v, uint32_t cnt, struct hp_err *err)
+{
+	uint64_t hit = 0;
+	uint32_t hits = 0, finds_cnt;
+
+	for (uint32_t c = 0; c < cnt; c++) {
+		int r = hp_preimage_match(obj->pair->old_obj->parts, i, pk->mod, v[c], pk->finds, &finds_cnt, NULL, err);
+
+		if (r < 0)
+			return r;
+		if (r > 0 && hp_finds_agree(pk, obj, pk->finds, finds_cnt)) {
+			hit = v[c];
+			hits++;
+		}
+	}
+	return hits == 1 ? try_at(pk, obj, i, hit, false, err) : 0;
+}
+
 /* Without a symbol table: look for the bytes. Only a single match in the whole module counts. */
 static int
 by_content(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
 {
 	const struct hp_parts *parts = obj->pair->old_obj->parts;
-	uint64_t v[SEARCH_MAX];
+	uint64_t *v = hp_arena_array(&pk->arena, SEARCH_MAX, sizeof(*v));
 
+	if (v == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory");
 	for (uint32_t i = 0; i < parts->cnt; i++) {
 		uint32_t cnt;
 		int r;
@@ -251,7 +273,7 @@ by_content(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
 		cnt = hp_preimage_search(parts, i, pk->mod, SEARCH_MAX, v);
 		if (cnt == 0 || cnt == SEARCH_MAX)
 			continue;
-		r = try_candidates(pk, obj, i, v, cnt, false, err);
+		r = try_searched(pk, obj, i, v, cnt, err);
 		if (r < 0)
 			return r;
 		if (r > 0) {
@@ -289,6 +311,8 @@ try_small(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t i, uint64_t va,
 	uint32_t cnt;
 	int r = hp_preimage_match(obj->pair->old_obj->parts, i, pk->mod, va, pk->finds, &cnt, NULL, err);
 
+	if (r > 0 && !hp_finds_agree(pk, obj, pk->finds, cnt))
+		return 0;
 	if (r > 0)
 		obj->places[i] = (struct hp_place){ .state = HP_FUNC_PROVEN, .va = va, .by_place = true };
 	return r;

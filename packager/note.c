@@ -192,6 +192,39 @@ note_tls(struct hp_packing *pk, struct hp_pk_obj *obj, const struct hp_sym *sym,
 	             elf->secs[sym->sec_idx].name, from, from, err);
 }
 
+/* One find against what is known. */
+static bool
+agrees(const struct hp_packing *pk, const struct hp_pk_obj *obj, const struct hp_find *f)
+{
+	const struct hp_elf *elf = obj->pair->old_obj->elf;
+	const struct hp_sym *sym = &elf->syms[f->sym_idx];
+	bool global = sym->bind != STB_LOCAL && sym->name[0] != '\0';
+	const struct hp_known *k = global ? hp_known_name(pk, sym->name) : NULL;
+	const struct hp_mod_plt *plt = f->kind == HP_FIND_ADDR ? hp_module_plt_at(pk->mod, f->value) : NULL;
+	const struct hp_mod_slot *slot = f->kind == HP_FIND_SLOT ? hp_module_slot_at(pk->mod, f->value) : NULL;
+
+	if (plt != NULL)
+		slot = &pk->mod->slots[plt->slot_idx];
+	if (slot != NULL && slot->name[0] != '\0')
+		return !global || strcmp(slot->name, sym->name) == 0;
+	if (f->kind != HP_FIND_ADDR || plt != NULL)
+		return true;
+	if (k != NULL && k->has_addr && k->addr != f->value)
+		return false;
+	if (!is_defined(elf, sym) || sym->bind == STB_WEAK || (elf->secs[sym->sec_idx].flags & SHF_MERGE) != 0)
+		return true;
+	return !obj->secs[sym->sec_idx].has_addr || obj->secs[sym->sec_idx].addr + sym->value == f->value;
+}
+
+bool
+hp_finds_agree(const struct hp_packing *pk, const struct hp_pk_obj *obj, const struct hp_find *finds, uint32_t cnt)
+{
+	for (uint32_t i = 0; i < cnt; i++)
+		if (!agrees(pk, obj, &finds[i]))
+			return false;
+	return true;
+}
+
 int
 hp_note_finds(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t part_idx, const struct hp_find *finds, uint32_t cnt,
               struct hp_err *err)

@@ -143,6 +143,29 @@ resolve_rel(struct hp_packing *pk, struct hp_item *item, const struct hp_rel *re
 	return resolve_plain(pk, &use, off, form, err);
 }
 
+/* A short jump to another function (a tail call in a section that both share) cannot reach out of the payload. It goes to a long
+ * jump behind the function instead, which was nearer than the old target if that lay behind. */
+static int
+lengthen(struct hp_packing *pk, struct hp_use *use, uint64_t off, uint64_t end, struct hp_err *err)
+{
+	struct hp_item *item = use->item;
+	uint64_t at = item->len, dist = at - end;
+	uint8_t *bytes;
+
+	if (end > at || dist > INT8_MAX)
+		return hp_refuse(use, err, "a short jump between functions cannot reach out of the payload");
+	bytes = hp_arena_array(&pk->arena, at + 5, 1);
+	if (bytes == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory");
+	memcpy(bytes, item->bytes, (size_t)at);
+	bytes[at] = 0xe9; /* jmp rel32 */
+	bytes[off] = (uint8_t)dist;
+	item->bytes = bytes;
+	item->len = at + 5;
+	use->ref.bias = 4;
+	return resolve_plain(pk, use, at + 1, HP_FORM_PC32, err);
+}
+
 /* A reference that the assembler resolved because its target lies in the same section. ${off}: of the field in the item, ${end}: the
  * instruction's end, from where the CPU counts. */
 static int
@@ -166,7 +189,7 @@ resolve_inner(struct hp_packing *pk, struct hp_item *item, uint64_t off, unsigne
 	use.ref.off = (int64_t)(target - parts->v[use.ref.part_idx].off);
 	use.name = hp_part_name(parts, use.ref.part_idx);
 	if (width != 4)
-		return hp_refuse(&use, err, "a short jump between functions cannot reach out of the payload");
+		return lengthen(pk, &use, off, end, err);
 	return resolve_plain(pk, &use, off, HP_FORM_PC32, err);
 }
 
