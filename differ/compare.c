@@ -84,7 +84,7 @@ kernel_static_equal(struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_
 }
 
 int
-hp_compare_edges(struct hp_cmp *cmp, uint64_t owner, const struct hp_edge *old_edge, const struct hp_edge *new_edge,
+hp_compare_edges(struct hp_cmp *cmp, const struct hp_edge *old_edge, const struct hp_edge *new_edge,
                  struct hp_err *err)
 {
 	const struct hp_ref *o = &old_edge->ref, *n = &new_edge->ref;
@@ -99,7 +99,7 @@ hp_compare_edges(struct hp_cmp *cmp, uint64_t owner, const struct hp_edge *old_e
 		return 0;
 	if (is_kernel_static(&cmp->old_side, o->part_idx) && is_kernel_static(&cmp->new_side, n->part_idx))
 		return kernel_static_equal(cmp, o, n);
-	return hp_content_equal(cmp, owner, o, n, err);
+	return hp_content_equal(cmp, o, n, err);
 }
 
 static bool
@@ -138,7 +138,7 @@ differ_at(struct hp_mismatch *ret, int kind, uint64_t off, uint32_t old_edge, ui
 }
 
 int
-hp_compare_range(struct hp_cmp *cmp, uint64_t owner, uint32_t old_part, uint64_t old_off, uint32_t new_part, uint64_t new_off,
+hp_compare_range(struct hp_cmp *cmp, uint32_t old_part, uint64_t old_off, uint32_t new_part, uint64_t new_off,
                  uint64_t len, struct hp_mismatch *ret, struct hp_err *err)
 {
 	struct hp_view ob = hp_part_bytes(cmp->old_side.parts, old_part), nb = hp_part_bytes(cmp->new_side.parts, new_part);
@@ -168,7 +168,7 @@ hp_compare_range(struct hp_cmp *cmp, uint64_t owner, uint32_t old_part, uint64_t
 			return 1;
 		if (oo != no)
 			return differ_at(ret, HP_MIS_EDGE, next, oo == next ? o : HP_NONE, no == next ? n : HP_NONE);
-		r = hp_compare_edges(cmp, owner, oe, ne, err);
+		r = hp_compare_edges(cmp, oe, ne, err);
 		if (r < 0)
 			return r;
 		if (r == 0)
@@ -250,7 +250,7 @@ hp_compare_parts(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, struc
 		return o->len == n->len ? 1 : differ_at(ret, HP_MIS_LEN, len, HP_NONE, HP_NONE);
 	if (!same_kind(cmp, old_part, new_part))
 		return differ_at(ret, HP_MIS_KIND, 0, HP_NONE, HP_NONE);
-	r = hp_compare_range(cmp, hp_side_owner(&cmp->new_side, new_part), old_part, 0, new_part, 0, len, ret, err);
+	r = hp_compare_range(cmp, old_part, 0, new_part, 0, len, ret, err);
 	if (r != 1)
 		return r;
 	return o->len == n->len ? 1 : differ_at(ret, HP_MIS_LEN, len, HP_NONE, HP_NONE);

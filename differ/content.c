@@ -1,12 +1,14 @@
 /* Anonymous content: strings, constant pools, jump tables, compiler-made objects. Two references are equal when what lies there is
  * equal, relocations included, however deep.
  *
- * How much lies there? For a mergeable section, the string or the entry. For a compiler-made object with a symbol, the object.
- * For anonymous bytes there is no size in the file; we compare from the place referred to up to the next place that somebody
- * else refers to, or the end. Sound, because compilers do not share a table between functions (those that may be shared are in mergeable
- * sections), so what one function reads from its own reference point ends before another one's begins. It may compare too much
- * (padding, an unused table), which can only make a function changed that is not. A longer stretch on one side is equal only
- * when the surplus is padding: fewer zero bytes than the section's alignment.
+ * How much lies there? For a mergeable section, the string or the entry. For a compiler-made object with a symbol, the object. For
+ * anonymous bytes there is no size in the file; we compare from the place referred to up to the next place that anybody refers to,
+ * or the end. Sound, because compilers do not share a table between functions (what may be shared is in mergeable sections):
+ * behind the next place begins another function's content, or content of the same function that is reached through a reference
+ * of its own, and that one is compared as well. It may compare too much (padding, an unused table), which can only make a
+ * function changed that is not. A longer stretch on one side is equal only when the surplus is padding: fewer zero bytes than
+ * the section's alignment. Tried and dropped: up to the next place of another function; then the padding between two tables of
+ * one function counts, and it changes when functions are reordered.
  *
  * Contents may refer to each other in circles. A pair under comparison is assumed equal (coinduction). "Equal" found under an
  * assumption is kept only when the outermost comparison holds; "different" is always final. */
@@ -23,7 +25,6 @@ enum { DIFFERENT = 0, EQUAL = 1, UNKNOWN = 2 };
 struct key {
 	uint32_t old_part, new_part;
 	int64_t old_off, new_off;
-	uint64_t owner;
 };
 
 static int
@@ -32,29 +33,27 @@ no_memory(const struct hp_cmp *cmp, struct hp_err *err)
 	return hp_err_set(err, HP_E_NOMEM, "no memory to compare contents of '%s'", hp_esc(cmp->pair->path));
 }
 
-/* First place behind section offset ${off} that another owner refers to. */
+/* First place behind section offset ${off} that something refers to. */
 static uint64_t
-next_point(const struct hp_side *side, uint32_t sec_idx, uint64_t off, uint64_t owner)
+next_point(const struct hp_side *side, uint32_t sec_idx, uint64_t off)
 {
-	const struct hp_point *v = side->points[sec_idx];
+	const uint64_t *v = side->points[sec_idx];
 	uint32_t lo = 0, hi = side->points_cnt[sec_idx];
 
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
 
-		if (v[mid].off <= off)
+		if (v[mid] <= off)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	while (lo < side->points_cnt[sec_idx] && v[lo].owner == owner)
-		lo++;
-	return lo < side->points_cnt[sec_idx] ? v[lo].off : UINT64_MAX;
+	return lo < side->points_cnt[sec_idx] ? v[lo] : UINT64_MAX;
 }
 
 /* Bytes from ref->off on that belong to the content referred to. */
 static int
-extent(struct hp_side *side, const struct hp_ref *ref, uint64_t owner, uint64_t *ret, struct hp_err *err)
+extent(struct hp_side *side, const struct hp_ref *ref, uint64_t *ret, struct hp_err *err)
 {
 	const struct hp_part *p = hp_side_part(side, ref->part_idx);
 	uint64_t end, from = (uint64_t)ref->off;
@@ -70,7 +69,7 @@ extent(struct hp_side *side, const struct hp_ref *ref, uint64_t owner, uint64_t 
 	r = hp_side_points(side, err);
 	if (r < 0)
 		return r;
-	end = next_point(side, p->sec_idx, p->off + from, owner);
+	end = next_point(side, p->sec_idx, p->off + from);
 	if (end != UINT64_MAX && end - p->off - from < *ret)
 		*ret = end - p->off - from;
 	return 0;
@@ -95,18 +94,18 @@ surplus_is_padding(struct hp_side *side, uint32_t part, uint64_t off, uint64_t l
 }
 
 static int
-stretch_equal(struct hp_cmp *cmp, uint64_t owner, const struct hp_ref *o, const struct hp_ref *n, struct hp_err *err)
+stretch_equal(struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_ref *n, struct hp_err *err)
 {
 	struct hp_mismatch mis;
 	uint64_t old_len, new_len, len;
-	int r = extent(&cmp->old_side, o, owner, &old_len, err);
+	int r = extent(&cmp->old_side, o, &old_len, err);
 
 	if (r == 0)
-		r = extent(&cmp->new_side, n, owner, &new_len, err);
+		r = extent(&cmp->new_side, n, &new_len, err);
 	if (r < 0)
 		return r;
 	len = old_len < new_len ? old_len : new_len;
-	r = hp_compare_range(cmp, owner, o->part_idx, (uint64_t)o->off, n->part_idx, (uint64_t)n->off, len, &mis, err);
+	r = hp_compare_range(cmp, o->part_idx, (uint64_t)o->off, n->part_idx, (uint64_t)n->off, len, &mis, err);
 	if (r != 1)
 		return r;
 	if (old_len > len)
@@ -128,14 +127,14 @@ merge_equal(const struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_re
 
 /* Outside of the part (a base below the table, one past its end): the same distance from equal wholes. */
 static int
-outside_equal(struct hp_cmp *cmp, uint64_t owner, const struct hp_ref *o, const struct hp_ref *n, struct hp_err *err)
+outside_equal(struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_ref *n, struct hp_err *err)
 {
 	struct hp_mismatch mis;
 	uint64_t old_len = hp_side_part(&cmp->old_side, o->part_idx)->len;
 
 	if (o->off != n->off || old_len != hp_side_part(&cmp->new_side, n->part_idx)->len)
 		return 0;
-	return hp_compare_range(cmp, owner, o->part_idx, 0, n->part_idx, 0, old_len, &mis, err);
+	return hp_compare_range(cmp, o->part_idx, 0, n->part_idx, 0, old_len, &mis, err);
 }
 
 static bool
@@ -190,9 +189,9 @@ compare_assuming(struct hp_cmp *cmp, struct key *key, const struct hp_ref *o, co
 		return r;
 	cmp->depth++;
 	if (inside(&cmp->old_side, o) && inside(&cmp->new_side, n))
-		r = stretch_equal(cmp, key->owner, o, n, err);
+		r = stretch_equal(cmp, o, n, err);
 	else
-		r = outside_equal(cmp, key->owner, o, n, err);
+		r = outside_equal(cmp, o, n, err);
 	cmp->depth--;
 	if (r == 0) {
 		fail = drop_trail(cmp, from, err);
@@ -207,7 +206,7 @@ compare_assuming(struct hp_cmp *cmp, struct key *key, const struct hp_ref *o, co
 }
 
 int
-hp_content_equal(struct hp_cmp *cmp, uint64_t owner, const struct hp_ref *o, const struct hp_ref *n, struct hp_err *err)
+hp_content_equal(struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_ref *n, struct hp_err *err)
 {
 	bool old_merge = hp_side_part(&cmp->old_side, o->part_idx)->kind == HP_PART_MERGE;
 	bool new_merge = hp_side_part(&cmp->new_side, n->part_idx)->kind == HP_PART_MERGE;
@@ -221,7 +220,7 @@ hp_content_equal(struct hp_cmp *cmp, uint64_t owner, const struct hp_ref *o, con
 	key = hp_arena_alloc(&cmp->arena, sizeof(*key));
 	if (key == NULL)
 		return no_memory(cmp, err);
-	*key = (struct key){ o->part_idx, n->part_idx, o->off, n->off, owner };
+	*key = (struct key){ o->part_idx, n->part_idx, o->off, n->off };
 	if (hp_map_get(&cmp->content, key, sizeof(*key), &known) && known != UNKNOWN)
 		return known == EQUAL;
 	return compare_assuming(cmp, key, o, n, err);

@@ -30,12 +30,6 @@ enum hp_ident {
 	HP_IDENT_WHOLE,   /* special sections; the verdict looks at them as a whole */
 };
 
-/* A place in an anonymous part that somebody refers to. */
-struct hp_point {
-	uint64_t off;   /* bytes from section start */
-	uint64_t owner; /* hash of the base name of who refers to it */
-};
-
 struct hp_side {
 	struct hp_cmp *cmp;
 	struct hp_elf *elf;
@@ -47,7 +41,7 @@ struct hp_side {
 	uint32_t *edges_cnt;         /* [parts] */
 	uint32_t eh_sec;             /* section index of .eh_frame; with lsda_rel */
 	uint32_t *lsda_rel;          /* [parts] relocation of .eh_frame that names the function's exception table, HP_NONE; NULL = none */
-	struct hp_point **points;    /* [secs] sorted; NULL until hp_side_points() */
+	uint64_t **points;           /* [secs] places in it that somebody refers to, sorted; NULL until hp_side_points() */
 	uint32_t *points_cnt;        /* [secs] */
 	bool points_ready;
 	uint64_t *referrers;         /* [parts] order-free hash over who refers to a part; NULL until hp_side_referrers() */
@@ -155,18 +149,18 @@ void hp_twin_set(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part);
 /* hp_compare_parts(cmp, old_part, new_part, ret, err): 1 equal in meaning, 0 different with ${ret} filled. */
 HP_MUST_CHECK int hp_compare_parts(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, struct hp_mismatch *ret,
                                    struct hp_err *err);
-/* hp_compare_edges(cmp, owner, old, new, err): the two references mean the same: 1, 0. owner: hash of who refers (hp_side_owner). */
-HP_MUST_CHECK int hp_compare_edges(struct hp_cmp *cmp, uint64_t owner, const struct hp_edge *old_edge, const struct hp_edge *new_edge,
+/* hp_compare_edges(cmp, old, new, err): the two references mean the same: 1, 0. */
+HP_MUST_CHECK int hp_compare_edges(struct hp_cmp *cmp, const struct hp_edge *old_edge, const struct hp_edge *new_edge,
                                    struct hp_err *err);
 /* hp_compare_range(...): bytes and edges of [off, off + len) of two parts. off: bytes from part start, each side its own. */
-HP_MUST_CHECK int hp_compare_range(struct hp_cmp *cmp, uint64_t owner, uint32_t old_part, uint64_t old_off, uint32_t new_part,
+HP_MUST_CHECK int hp_compare_range(struct hp_cmp *cmp, uint32_t old_part, uint64_t old_off, uint32_t new_part,
                                    uint64_t new_off, uint64_t len, struct hp_mismatch *ret, struct hp_err *err);
 /* hp_compare_all(cmp, err): fill both sides' change arrays. */
 HP_MUST_CHECK int hp_compare_all(struct hp_cmp *cmp, struct hp_err *err);
 
 /* content.c */
-/* hp_content_equal(cmp, owner, old, new, err): both references lead to equal anonymous content: 1, 0. */
-HP_MUST_CHECK int hp_content_equal(struct hp_cmp *cmp, uint64_t owner, const struct hp_ref *old_ref, const struct hp_ref *new_ref,
+/* hp_content_equal(cmp, old, new, err): both references lead to equal anonymous content: 1, 0. */
+HP_MUST_CHECK int hp_content_equal(struct hp_cmp *cmp, const struct hp_ref *old_ref, const struct hp_ref *new_ref,
                                    struct hp_err *err);
 
 /* explain.c, noise.c */

@@ -158,7 +158,7 @@ edges_equal(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, struct hp_
 
 		if (os->edges[old_part][i].off != ns->edges[new_part][i].off)
 			return 0;
-		r = hp_compare_edges(cmp, hp_side_owner(ns, new_part), &os->edges[old_part][i], &ns->edges[new_part][i], err);
+		r = hp_compare_edges(cmp, &os->edges[old_part][i], &ns->edges[new_part][i], err);
 		if (r != 1)
 			return r;
 	}

@@ -1,4 +1,4 @@
-/* Which places of anonymous data are referred to, and by whom; and each function's exception table. */
+/* Which places of anonymous data are referred to; and each function's exception table. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@
 
 struct found {
 	uint32_t sec_idx;
-	struct hp_point point;
+	uint64_t off;
 };
 
 struct finder {
@@ -25,7 +25,7 @@ no_memory(const struct hp_side *side, struct hp_err *err)
 }
 
 static int
-add_point(struct finder *f, uint32_t sec_idx, uint64_t off, uint64_t owner, struct hp_err *err)
+add_point(struct finder *f, uint32_t sec_idx, uint64_t off, struct hp_err *err)
 {
 	if (f->cnt == f->cap) {
 		size_t cap = f->cap ? f->cap * 2 : 256;
@@ -36,7 +36,7 @@ add_point(struct finder *f, uint32_t sec_idx, uint64_t off, uint64_t owner, stru
 		f->v = v;
 		f->cap = cap;
 	}
-	f->v[f->cnt++] = (struct found){ sec_idx, { off, owner } };
+	f->v[f->cnt++] = (struct found){ sec_idx, off };
 	return 0;
 }
 
@@ -63,7 +63,6 @@ static int
 points_of_part(struct finder *f, uint32_t part, struct hp_err *err)
 {
 	struct hp_side *side = f->side;
-	uint64_t owner = hp_side_owner(side, part);
 	int r = hp_side_edges(side, part, err);
 
 	for (uint32_t i = 0; i < side->edges_cnt[part] && r == 0; i++) {
@@ -74,7 +73,7 @@ points_of_part(struct finder *f, uint32_t part, struct hp_err *err)
 			continue;
 		to = hp_side_part(side, ref->part_idx);
 		if (f->wanted[to->sec_idx])
-			r = add_point(f, to->sec_idx, to->off + (uint64_t)ref->off, owner, err);
+			r = add_point(f, to->sec_idx, to->off + (uint64_t)ref->off, err);
 	}
 	return r;
 }
@@ -86,21 +85,20 @@ by_place(const void *a, const void *b)
 
 	if (x->sec_idx != y->sec_idx)
 		return x->sec_idx < y->sec_idx ? -1 : 1;
-	return x->point.off != y->point.off ? (x->point.off < y->point.off ? -1 : 1)
-	                                    : x->point.owner < y->point.owner ? -1 : x->point.owner > y->point.owner;
+	return x->off < y->off ? -1 : x->off > y->off;
 }
 
 static int
 store_points(struct finder *f, struct hp_err *err)
 {
-	struct hp_point *all = hp_arena_array(&f->side->cmp->arena, f->cnt + 1, sizeof(*all));
+	uint64_t *all = hp_arena_array(&f->side->cmp->arena, f->cnt + 1, sizeof(*all));
 
 	if (all == NULL)
 		return no_memory(f->side, err);
 	if (f->cnt > 0)
 		qsort(f->v, f->cnt, sizeof(*f->v), by_place);
 	for (size_t i = 0; i < f->cnt; i++) {
-		all[i] = f->v[i].point;
+		all[i] = f->v[i].off;
 		if (i == 0 || f->v[i].sec_idx != f->v[i - 1].sec_idx)
 			f->side->points[f->v[i].sec_idx] = &all[i];
 		f->side->points_cnt[f->v[i].sec_idx]++;
