@@ -56,19 +56,23 @@ libraries() {
 }
 
 # Words that only some files may contain, outside of comments and strings.
+printing='\b(stdout|stderr)\b|\b(exit|_Exit|quick_exit|abort|printf|vprintf|puts|putchar|perror|errx?|warnx?|psignal)[ ]*\('
+tracing='\b(ptrace|process_vm_(read|write)v)[ ]*\('
 words() {
 	product | while read -r f; do
+		# Only a file that has one of the words at all is worth the preprocessor.
+		grep -Eq "$printing|$tracing|struct hp_verified_pkg" "$f" || continue
 		code "$f" >"$W/code"
 		case $f in
 		cli/out.c) ;;
 		*)
-			grep -En '\b(stdout|stderr)\b|\b(exit|_Exit|quick_exit|abort|printf|vprintf|puts|putchar|perror|errx?|warnx?|psignal)[ ]*\(' "$W/code" |
+			grep -En "$printing" "$W/code" |
 				sed "s|^|$f:|; s|\$|  (only cli/out.c prints or exits)|" || :
 			;;
 		esac
 		case $f in
 		applier/*) ;;
-		*) grep -En '\b(ptrace|process_vm_(read|write)v)[ ]*\(' "$W/code" | sed "s|^|$f:|; s|\$|  (only applier/ touches processes)|" || : ;;
+		*) grep -En "$tracing" "$W/code" | sed "s|^|$f:|; s|\$|  (only applier/ touches processes)|" || : ;;
 		esac
 		case $f in
 		signer/verify.c) ;;
