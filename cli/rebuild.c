@@ -117,6 +117,7 @@ run_checked(const char *dir, char *const *argv, const char *log, const char *wha
 		return hp_err_set(err, HP_E_IO, "interrupted by signal %d during %s", (int)arg_interrupted, what);
 	if (status == 0)
 		return 0;
+	errno = 0; /* the command's fault, not a system call's */
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
 		return hp_err_set(err, HP_E_IO, "%s: cannot run '%s'", what, hp_esc(argv[0]));
 	return hp_err_set(err, HP_E_IO, "%s: '%s' ended with %s %d (log: %s)", what, hp_esc(argv[0]),
