@@ -373,12 +373,13 @@ find_table_refs(struct hp_parts *parts, struct hp_err *err)
 		return hp_err_set(err, HP_E_NOMEM, "no memory for table references");
 	for (int pass = 0; pass < 2; pass++) {
 		for (uint32_t s = 1; s < elf->secs_cnt; s++)
-			for (uint32_t i = 0; (elf->secs[s].flags & SHF_EXECINSTR) && i < elf->secs[s].rels_cnt; i++)
-				if (table_place(elf, &elf->secs[s].rels[i], &sec, &off)) {
-					if (pass == 1)
-						parts->table_refs[parts->table_refs_first[sec] + fill[sec]] = off;
-					fill[sec]++;
-				}
+			for (uint32_t i = 0; (elf->secs[s].flags & SHF_EXECINSTR) && i < elf->secs[s].rels_cnt; i++) {
+				if (!table_place(elf, &elf->secs[s].rels[i], &sec, &off))
+					continue;
+				if (pass == 1)
+					parts->table_refs[parts->table_refs_first[sec] + fill[sec]] = off;
+				fill[sec]++;
+			}
 		for (uint32_t s = 0; pass == 0 && s < elf->secs_cnt; s++) {
 			parts->table_refs_first[s] = total;
 			total += fill[s];

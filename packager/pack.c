@@ -228,15 +228,16 @@ report_dropped(const struct hp_packing *pk, struct hp_pack_report *rep, struct h
 				continue;
 			for (uint32_t i = 0; i < pair->new_obj->parts->cnt; i++) {
 				uint32_t twin = pair->new_twin[i];
+				const char *name;
 
 				if (pair->new_obj->parts->v[i].kind != HP_PART_FUNC || !pair->include[i] || twin == HP_NONE ||
 				    pk->objs[o].places[twin].state != HP_FUNC_ABSENT)
 					continue;
+				name = hp_part_name(pair->new_obj->parts, i);
 				if (pass == 0)
 					cap++;
 				else
-					rep->dropped[rep->dropped_cnt++] =
-						hp_arena_strdup(&rep->arena, hp_part_name(pair->new_obj->parts, i));
+					rep->dropped[rep->dropped_cnt++] = hp_arena_strdup(&rep->arena, name);
 			}
 		}
 	}
