@@ -62,7 +62,7 @@ const char *hp_live_comm(const struct hp_live *live);
 /* hp_live_records(live, err): what is recorded in the process, ascending by order. The result lives until the next call on
  * ${live}. */
 HP_MUST_CHECK int hp_live_records(struct hp_live *live, const struct hp_recs **ret, struct hp_err *err);
-/* hp_live_record_holds(live, rec): every entry of ${rec} has the bytes that its state promises. */
+/* hp_live_record_holds(live, rec): every entry of ${rec}, one of hp_live_records(), has the bytes that its state promises. */
 bool hp_live_record_holds(const struct hp_live *live, const struct hp_rec *rec);
 
 /* hp_live_apply(live, pkg, opts, ret, err): HP_E_BUSY, HP_E_UNPATCHABLE, HP_E_BASELINE: nothing was changed; HP_E_USAGE: an

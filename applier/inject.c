@@ -85,7 +85,7 @@ hp_borrow_begin(const struct hp_proc *proc, const struct hp_areas *areas, uint64
 	ret->proc = proc;
 	r = find_gadgets(proc, areas, &ret->gadgets, err);
 	if (r == 0)
-		r = hp_stop_init(&ret->stop, 1, err);
+		r = hp_stop_init(&ret->stop, TIDS_MAX, err);
 	if (r < 0)
 		return r;
 	r = pick(ret, deadline_ns, err);

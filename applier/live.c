@@ -58,21 +58,45 @@ hp_live_records(struct hp_live *live, const struct hp_recs **ret, struct hp_err 
 	return r;
 }
 
-bool
-hp_live_record_holds(const struct hp_live *live, const struct hp_rec *rec)
+/* What an entry of an applied record must hold: its redirection, or that of a later package on top. */
+static const uint8_t *
+top_of(const struct hp_recs *recs, const struct hp_rec *rec, const struct hp_rec_entry *e)
+{
+	const uint8_t *top = e->after;
+
+	for (size_t i = 0; i < recs->cnt; i++) {
+		const struct hp_rec *later = &recs->v[i];
+
+		if (later->order <= rec->order || later->state != HP_REC_APPLIED)
+			continue;
+		for (uint32_t k = 0; k < later->entries_cnt; k++)
+			if (later->entries[k].va == e->va && memcmp(later->entries[k].before, top, HP_ARCH_JUMP_LEN) == 0)
+				top = later->entries[k].after;
+	}
+	return top;
+}
+
+static bool
+holds(const struct hp_proc *proc, const struct hp_recs *recs, const struct hp_rec *rec)
 {
 	for (uint32_t i = 0; i < rec->entries_cnt; i++) {
 		const struct hp_rec_entry *e = &rec->entries[i];
 		uint8_t now[HP_ARCH_JUMP_LEN];
 
-		if (hp_proc_read(&live->proc, e->va, now, sizeof(now), NULL) < 0)
+		if (hp_proc_read(proc, e->va, now, sizeof(now), NULL) < 0)
 			return false;
-		if (rec->state == HP_REC_APPLIED && memcmp(now, e->after, sizeof(now)) != 0)
+		if (rec->state == HP_REC_APPLIED && memcmp(now, top_of(recs, rec, e), sizeof(now)) != 0)
 			return false;
 		if (rec->state == HP_REC_REVERTED && memcmp(now, e->after, sizeof(now)) == 0)
 			return false;
 	}
 	return true;
+}
+
+bool
+hp_live_record_holds(const struct hp_live *live, const struct hp_rec *rec)
+{
+	return holds(&live->proc, &live->recs, rec);
 }
 
 static int
@@ -104,7 +128,7 @@ already(struct hp_live *live, struct hp_job *job, struct hp_err *err)
 
 	if (r < 0)
 		return r;
-	if (!hp_live_record_holds(live, old))
+	if (!holds(&live->proc, &job->plan.recs, old))
 		return hp_err_set(err, HP_E_BUSY,
 		                  "process %d (%s): the record says %s, but not every entry is so: changed by someone else",
 		                  live->proc.pid, live->proc.comm, hp_rec_state_name(old->state));
@@ -148,7 +172,9 @@ apply_new(struct hp_job *job, struct hp_err *err)
 	if (r == 0 || r == HP_E_UNDO)
 		return r;
 	undo = hp_install_undo(job, &undo_err);
-	if (undo < 0)
+	if (undo == HP_E_BUSY) /* no thread to be had: harmless, and the record says "prepared", so that the next apply uses it */
+		(void)hp_err_add(err, "the payload stays mapped, not in use");
+	else if (undo < 0)
 		return hp_err_set(err, HP_E_UNDO, "a payload that is not in use stays mapped in process %d: %s",
 		                  job->plan.proc->pid,
 		                  undo_err.frame[0].text);

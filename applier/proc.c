@@ -69,6 +69,14 @@ is_dead(const char *status)
 	return state == NULL || *state == 'Z' || *state == 'X';
 }
 
+static bool
+has_other_threads(const char *status)
+{
+	const char *threads = status_field(status, "Threads");
+
+	return threads != NULL && strtol(threads, NULL, 10) > 1;
+}
+
 bool
 hp_proc_exists(const struct hp_proc *proc)
 {
@@ -89,7 +97,11 @@ hp_proc_open(pid_t pid, struct hp_proc *ret, struct hp_err *err)
 	proc.dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (proc.dir_fd < 0)
 		return hp_err_set(err, errno == ENOENT ? HP_E_BUSY : HP_E_IO, "no process %d", pid);
-	if (hp_proc_text(&proc, "status", text, sizeof(text)) < 0 || is_dead(text))
+	if (hp_proc_text(&proc, "status", text, sizeof(text)) < 0)
+		return hp_err_set(err, HP_E_BUSY, "process %d is gone", pid);
+	if (is_dead(text) && has_other_threads(text))
+		return hp_err_set(err, HP_E_UNPATCHABLE, "the main thread of process %d has ended, which hides its memory", pid);
+	if (is_dead(text))
 		return hp_err_set(err, HP_E_BUSY, "process %d is gone", pid);
 	n = hp_proc_text(&proc, "comm", path, sizeof(path));
 	if (n > 0 && path[n - 1] == '\n')

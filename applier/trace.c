@@ -15,6 +15,7 @@
 
 #define SPIN_ROUNDS 2u          /* looks without waiting */
 #define NAP_NS 2000000          /* at most, when no signal comes */
+#define LATE_LIMIT_NS 500000000u  /* for threads that did not stop in time */
 #define HOLD_LIMIT_NS 1000000000u /* one injected call; they do not block */
 
 int
@@ -33,17 +34,6 @@ hp_stop_init(struct hp_stop *stop, size_t cap, struct hp_err *err)
 	(void)sigaddset(&chld, SIGCHLD);
 	stop->has_mask = pthread_sigmask(SIG_BLOCK, &chld, &stop->saved_mask) == 0;
 	return 0;
-}
-
-void
-hp_stop_release(struct hp_stop *stop)
-{
-	hp_stop_resume(stop);
-	if (stop->has_mask)
-		(void)pthread_sigmask(SIG_SETMASK, &stop->saved_mask, NULL);
-	free(stop->v);
-	free(stop->tids);
-	*stop = (struct hp_stop){ 0 };
 }
 
 /* A tracee that stops sends SIGCHLD, which is blocked: wait for it. A few looks without waiting come first, they are faster. */
@@ -112,11 +102,11 @@ calm(struct hp_stop *stop)
 	stop->hurried = false;
 }
 
+/* Among the first ${cnt}: a listing itself has no thread twice. */
 static bool
-is_known(const struct hp_stop *stop, pid_t tid)
+is_known(const struct hp_stop *stop, size_t cnt, pid_t tid)
 {
-	/* Listings come in ascending order and tasks are added in that order, mostly: look from the same place first. */
-	for (size_t i = 0; i < stop->cnt; i++)
+	for (size_t i = 0; i < cnt; i++)
 		if (stop->v[i].tid == tid)
 			return true;
 	return false;
@@ -188,7 +178,7 @@ seize_new(const struct hp_proc *proc, struct hp_stop *stop, struct hp_err *err)
 
 		if (i < known && stop->v[i].tid == stop->tids[i])
 			continue;
-		if (is_known(stop, stop->tids[i]))
+		if (is_known(stop, known, stop->tids[i]))
 			continue;
 		if (stop->cnt == stop->cap)
 			return hp_err_set(err, HP_E_BUSY, "threads are created faster than they can be stopped");
@@ -200,11 +190,22 @@ seize_new(const struct hp_proc *proc, struct hp_stop *stop, struct hp_err *err)
 	return added;
 }
 
+static bool
+is_late(const struct hp_stop *stop)
+{
+	for (size_t i = 0; i < stop->cnt; i++)
+		if (stop->v[i].state == HP_TASK_SEIZED)
+			return true;
+	return false;
+}
+
 int
 hp_stop_all(const struct hp_proc *proc, struct hp_stop *stop, uint64_t deadline_ns, struct hp_err *err)
 {
 	int r;
 
+	if (stop->cnt > 0)
+		hurry(stop);
 	for (;;) {
 		r = hp_proc_tasks(proc, stop->tids, stop->cap, &stop->seen_cnt, err);
 		if (r < 0)
@@ -218,7 +219,7 @@ hp_stop_all(const struct hp_proc *proc, struct hp_stop *stop, uint64_t deadline_
 		r = seize_new(proc, stop, err);
 		if (r < 0)
 			break;
-		if (r == 0 && stop->cnt > 0)
+		if (r == 0 && stop->cnt > 0 && !is_late(stop))
 			return 1;
 		r = wait_all(stop, deadline_ns, err);
 		if (r <= 0)
@@ -228,59 +229,103 @@ hp_stop_all(const struct hp_proc *proc, struct hp_stop *stop, uint64_t deadline_
 	return r;
 }
 
-int
-hp_stop_one(const struct hp_proc *proc, struct hp_stop *stop, pid_t tid, uint64_t deadline_ns, struct hp_err *err)
+/* Index of a task that is told to stop: a late one from before, or newly seized. 1 found, 0 it has ended. */
+static int
+seize_one(const struct hp_proc *proc, struct hp_stop *stop, pid_t tid, size_t *ret_idx, struct hp_err *err)
 {
-	char name[64];
 	int r;
 
-	stop->pause_ns = 0;
-	r = seize(proc, stop, tid, err);
-	if (r > 0)
-		r = wait_all(stop, deadline_ns, err);
-	else if (r == 0)
-		(void)hp_err_set(err, HP_E_BUSY, "thread %d has ended", tid);
-	if (r > 0) {
-		(void)snprintf(name, sizeof(name), "task/%d", tid);
-		if (stop->v[0].state == HP_TASK_STOPPED && faccessat(proc->dir_fd, name, F_OK, 0) == 0)
+	for (*ret_idx = 0; *ret_idx < stop->cnt; ++*ret_idx)
+		if (stop->v[*ret_idx].tid == tid) {
+			hurry(stop);
 			return 1;
+		}
+	if (stop->cnt == stop->cap)
+		return hp_err_set(err, HP_E_BUSY, "too many threads do not stop in time");
+	r = seize(proc, stop, tid, err);
+	if (r == 0)
 		(void)hp_err_set(err, HP_E_BUSY, "thread %d has ended", tid);
-		r = 0;
-	}
-	hp_stop_resume(stop);
 	return r;
 }
 
-/* A task that never stopped is still running; it must be stopped once to be let go (PTRACE_DETACH wants a stopped task). The
- * stop is pending, so this waits as long as the thread sleeps uninterruptibly, at most a second: after that the thread stays
- * traced until hpbuild ends, which lets it go. */
-static void
-let_go(struct hp_task *t)
+int
+hp_stop_one(const struct hp_proc *proc, struct hp_stop *stop, pid_t tid, uint64_t deadline_ns, struct hp_err *err)
 {
-	uint64_t limit = hp_now_ns() + 1000000000u;
+	struct hp_task found;
+	char name[64];
+	size_t idx;
+	int r;
 
-	for (unsigned round = 0; t->state == HP_TASK_SEIZED && hp_now_ns() < limit; round++)
-		if (!settle(t))
+	stop->pause_ns = 0;
+	r = seize_one(proc, stop, tid, &idx, err);
+	for (unsigned round = 0; r > 0 && !settle(&stop->v[idx]); round++) {
+		if (hp_now_ns() > deadline_ns) {
+			(void)hp_err_set(err, HP_E_BUSY, "thread %d does not stop in time", tid);
+			r = 0;
+		} else {
 			nap(round);
-	if (t->state == HP_TASK_STOPPED)
-		(void)ptrace(PTRACE_DETACH, t->tid, NULL, NULL);
-	t->state = HP_TASK_GONE;
+		}
+	}
+	(void)snprintf(name, sizeof(name), "task/%d", tid);
+	if (r > 0 && stop->v[idx].state == HP_TASK_STOPPED && faccessat(proc->dir_fd, name, F_OK, 0) == 0) {
+		found = stop->v[idx];
+		stop->v[idx] = stop->v[0];
+		stop->v[0] = found;
+		return 1;
+	}
+	hp_stop_resume(stop);
+	return r < 0 ? r : 0;
 }
 
+/* Tasks that never stopped run on and stay traced, for PTRACE_DETACH wants a stopped one; what was asked of them stays
+ * pending. They
+ * are kept for the next attempt. */
 void
 hp_stop_resume(struct hp_stop *stop)
 {
-	for (size_t i = 0; i < stop->cnt; i++)
+	size_t kept = 0;
+
+	for (size_t i = 0; i < stop->cnt; i++) {
 		if (stop->v[i].state == HP_TASK_STOPPED)
-			let_go(&stop->v[i]);
+			(void)ptrace(PTRACE_DETACH, stop->v[i].tid, NULL, NULL);
+		else if (stop->v[i].state == HP_TASK_SEIZED)
+			stop->v[kept++] = stop->v[i];
+	}
 	if (stop->began_ns != 0)
 		stop->pause_ns = hp_now_ns() - stop->began_ns;
 	calm(stop);
-	for (size_t i = 0; i < stop->cnt; i++)
-		if (stop->v[i].state == HP_TASK_SEIZED)
-			let_go(&stop->v[i]);
 	stop->began_ns = 0;
+	stop->cnt = kept;
+}
+
+/* Wait a moment for the late ones; whoever sleeps longer is let go by the kernel when hpbuild ends. */
+static void
+let_late_go(struct hp_stop *stop)
+{
+	uint64_t limit = hp_now_ns() + LATE_LIMIT_NS;
+
+	for (unsigned round = 0; stop->cnt > 0 && hp_now_ns() < limit; round++) {
+		bool settled = false;
+
+		for (size_t i = 0; i < stop->cnt; i++)
+			settled |= settle(&stop->v[i]);
+		hp_stop_resume(stop);
+		if (!settled)
+			nap(round);
+	}
 	stop->cnt = 0;
+}
+
+void
+hp_stop_release(struct hp_stop *stop)
+{
+	hp_stop_resume(stop);
+	let_late_go(stop);
+	if (stop->has_mask)
+		(void)pthread_sigmask(SIG_SETMASK, &stop->saved_mask, NULL);
+	free(stop->v);
+	free(stop->tids);
+	*stop = (struct hp_stop){ 0 };
 }
 
 int

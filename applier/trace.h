@@ -50,10 +50,12 @@ void hp_stop_release(struct hp_stop *stop);
 /* hp_stop_all(proc, stop, deadline_ns, err): stop every task, until a listing shows no new one.
  * 1 stopped; 0 not enough room or time, all tasks run again, ${err} says why; negative HP_E_BUSY: gone or traced by another. */
 HP_MUST_CHECK int hp_stop_all(const struct hp_proc *proc, struct hp_stop *stop, uint64_t deadline_ns, struct hp_err *err);
-/* hp_stop_one(proc, stop, tid, deadline_ns, err): the same for one thread; ${stop} must be empty. */
+/* hp_stop_one(proc, stop, tid, deadline_ns, err): the same for one thread, which is then stop->v[0]. Late ones may be behind
+ * it. */
 HP_MUST_CHECK int hp_stop_one(const struct hp_proc *proc, struct hp_stop *stop, pid_t tid, uint64_t deadline_ns,
                               struct hp_err *err);
-/* hp_stop_resume(stop): let every task run as if nothing had been. */
+/* hp_stop_resume(stop): let every stopped task run as if nothing had been. One that did not stop in time is kept, running and
+ * traced, for the next attempt or hp_stop_release(). */
 void hp_stop_resume(struct hp_stop *stop);
 
 /* A stopped thread that makes system calls for us (see applier/inject.h). Signals are held back meanwhile. */

@@ -50,7 +50,7 @@ serve_inside(void)
 	return serve(arg_in, arg_out);
 }
 
-enum victim_kind { PLAIN, INSIDE, THREADS, SECCOMP, SLEEPER, NO_ROOM };
+enum victim_kind { PLAIN, INSIDE, THREADS, SECCOMP, SLEEPER, NO_ROOM, STALE, VFORK };
 
 static void *
 sit(void *arg)
@@ -89,6 +89,32 @@ sleeper(void *arg)
 	return NULL;
 }
 
+static int
+serve_stale(void)
+{
+	volatile uint64_t words[8];
+
+	for (unsigned i = 0; i < 8; i++)
+		words[i] = (uint64_t)(uintptr_t)victim_answer + 5;
+	return serve(arg_in, arg_out) + (words[3] == 0);
+}
+
+/* The child has our memory and keeps us waiting until it is killed. */
+static int
+wait_for_child(void)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (write(arg_out, "r", 1) == 1)
+			for (;;)
+				(void)pause();
+		_exit(1);
+	}
+	return pid < 0;
+}
+
 static void __attribute__((noreturn))
 victim_main(enum victim_kind kind, int arg)
 {
@@ -107,8 +133,12 @@ victim_main(enum victim_kind kind, int arg)
 		_exit(5);
 	if (kind == NO_ROOM && setrlimit(RLIMIT_AS, &lim) != 0)
 		_exit(6);
+	if (kind == VFORK)
+		_exit(wait_for_child());
 	if (write(arg_out, &ready, 1) != 1)
 		_exit(7);
+	if (kind == STALE)
+		_exit(serve_stale());
 	_exit(kind == INSIDE ? victim_outer(serve_inside) : serve(arg_in, arg_out));
 }
 

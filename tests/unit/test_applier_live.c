@@ -319,6 +319,8 @@ test_stack(void **state)
 	expect_ok(run(&v, &a, true, 1000, &rep, why), why);
 	expect_ok(run(&v, &b, true, 1000, &rep, why), why);
 	assert_int_equal(ask(&v), 11);
+	expect_ok(run(&v, &a, true, 1000, &rep, why), why);
+	assert_true(rep.already);
 	assert_int_equal(run(&v, &a, false, 1000, &rep, why), HP_E_BUSY);
 	assert_non_null(strstr(why, "on top"));
 	expect_ok(run(&v, &b, false, 1000, &rep, why), why);
@@ -328,6 +330,66 @@ test_stack(void **state)
 	stop(&v);
 	drop_fake(&a);
 	drop_fake(&b);
+}
+
+/* Words on the stack that look like return addresses into the function: the unwinder knows better. */
+static void
+test_stale_words(void **state)
+{
+	struct victim v = start(STALE, 0);
+	struct hp_live_report rep;
+	struct fake f;
+	char why[1000];
+
+	(void)state;
+	make_fake(&f, victim_answer, "victim_answer", 50);
+	expect_ok(run(&v, &f, true, 5000, &rep, why), why);
+	assert_int_equal(rep.attempts, 2);
+	assert_int_equal(ask(&v), 7);
+	stop(&v);
+	drop_fake(&f);
+}
+
+/* A process stopped by a signal is patched as well, and is still stopped afterwards. */
+static void
+test_stopped(void **state)
+{
+	struct victim v = start(THREADS, 3);
+	struct hp_live_report rep;
+	struct fake f;
+	char why[1000];
+	int status;
+
+	(void)state;
+	make_fake(&f, victim_answer, "victim_answer", 51);
+	assert_int_equal(kill(v.pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(v.pid, &status, WUNTRACED), v.pid);
+	expect_ok(run(&v, &f, true, 5000, &rep, why), why);
+	assert_int_equal(write(v.in, "?", 1), 1);
+	assert_int_equal(poll(&(struct pollfd){ v.out, POLLIN, 0 }, 1, 200), 0);
+	assert_int_equal(kill(v.pid, SIGCONT), 0);
+	assert_int_equal(next_byte(&v), 7);
+	stop(&v);
+	drop_fake(&f);
+}
+
+/* The thread that waits for a vfork child cannot be stopped: refused in time, and it goes on when the child ends. */
+static void
+test_vfork(void **state)
+{
+	struct victim v = start(VFORK, 0);
+	struct hp_live_report rep;
+	size_t maps = count_maps(&v);
+	struct fake f;
+	char why[1000];
+
+	(void)state;
+	make_fake(&f, victim_answer, "victim_answer", 52);
+	if (run(&v, &f, true, 300, &rep, why) != HP_E_BUSY)
+		fail_msg("%s", why);
+	assert_int_equal(count_maps(&v), maps);
+	stop(&v);
+	drop_fake(&f);
 }
 
 static void
@@ -401,6 +463,9 @@ main(void)
 		cmocka_unit_test(test_wrong_build),
 		cmocka_unit_test(test_fixups),
 		cmocka_unit_test(test_stack),
+		cmocka_unit_test(test_stale_words),
+		cmocka_unit_test(test_stopped),
+		cmocka_unit_test(test_vfork),
 		cmocka_unit_test(test_killed),
 	};
 
