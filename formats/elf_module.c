@@ -378,6 +378,20 @@ open_debug(struct hp_module *mod, struct hp_view file, const char *path, struct 
 	return 0;
 }
 
+/* A file that was cut off still has its headers; what it lacks must not look like a module without code or symbols. */
+static int
+check_whole(const struct hp_elf *elf, struct hp_err *err)
+{
+	uint64_t shoff = hp_le64_get(elf->file.p + 40), shnum = hp_le16_get(elf->file.p + 60); /* e_shoff, e_shnum */
+
+	for (uint32_t i = 0; i < elf->segs_cnt; i++)
+		if (elf->segs[i].type == PT_LOAD && !hp_view_has(elf->file, elf->segs[i].off, elf->segs[i].file_len))
+			return hp_err_set(err, HP_E_FORMAT, "'%s': segment %" PRIu32 " ends behind the file: cut off?", hp_esc(elf->path), i);
+	if (shoff != 0 && !hp_view_has(elf->file, shoff, shnum * 64))
+		return hp_err_set(err, HP_E_FORMAT, "'%s': section headers lie behind the end of the file: cut off?", hp_esc(elf->path));
+	return 0;
+}
+
 static int
 open_elf(struct hp_module *mod, struct hp_view file, const char *path, struct hp_err *err)
 {
@@ -390,6 +404,9 @@ open_elf(struct hp_module *mod, struct hp_view file, const char *path, struct hp
 	if (mod->elf->type != ET_EXEC && mod->elf->type != ET_DYN)
 		return hp_err_set(err, HP_E_FORMAT, "'%s' is not an executable or shared library (ELF type %u)", hp_esc(path),
 		                  mod->elf->type);
+	r = check_whole(mod->elf, err);
+	if (r < 0)
+		return r;
 	if (!hp_elf_build_id(mod->elf, &mod->build_id) || mod->build_id.len > HP_BUILD_ID_LEN_MAX)
 		return hp_err_set(err, HP_E_BASELINE, "'%s' has no build ID: link it with --build-id", hp_esc(path));
 	return 0;

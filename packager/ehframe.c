@@ -26,7 +26,7 @@ struct cie {
 };
 
 struct reader {
-	struct hp_packing *pk;
+	struct hp_pk *pk;
 	struct hp_pk_obj *obj;
 	uint32_t sec_idx;
 	struct hp_view v;      /* .eh_frame */
@@ -277,7 +277,7 @@ has_code(const struct hp_pk_obj *obj)
 }
 
 int
-hp_eh_collect(struct hp_packing *pk, struct hp_eh *ret, struct hp_err *err)
+hp_eh_collect(struct hp_pk *pk, struct hp_eh *ret, struct hp_err *err)
 {
 	HP_AUTO(hp_map) struct hp_map by_content = { 0 };
 	int r;

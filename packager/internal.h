@@ -1,4 +1,4 @@
-/* What the packager's files share. One struct hp_packing per call of hp_pack(); everything in it lives in its arena.
+/* What the packager's files share. One struct hp_pk per call of hp_pack(); everything in it lives in its arena.
  *
  * Order: hp_locate() fills objs[] and names, hp_plan_redirects() decides which entries are redirected, hp_resolve() makes items and
  * fixes from the redirected functions outwards, hp_layout() gives the items addresses and writes image and fixup table.
@@ -93,7 +93,7 @@ struct hp_fix {
 	struct hp_fix *next;
 };
 
-struct hp_packing {
+struct hp_pk {
 	struct hp_arena arena;
 	const struct hp_patchset *set;
 	const struct hp_pack_options *opts;
@@ -116,36 +116,36 @@ struct hp_new_def {
 };
 
 /* locate.c: prove the touched objects against the baseline and collect addresses. */
-HP_MUST_CHECK int hp_locate(struct hp_packing *pk, struct hp_err *err);
+HP_MUST_CHECK int hp_locate(struct hp_pk *pk, struct hp_err *err);
 /* judge.c: after locating: which objects are part of the module; HP_E_BASELINE when one is, but differs. */
-HP_MUST_CHECK int hp_judge(struct hp_packing *pk, struct hp_err *err);
+HP_MUST_CHECK int hp_judge(struct hp_pk *pk, struct hp_err *err);
 /* hp_address_of_name(pk, name, ret, err): address of the module's own definition of global ${name}. 1, 0, HP_E_BASELINE ambiguous. */
-HP_MUST_CHECK int hp_address_of_name(struct hp_packing *pk, const char *name, uint64_t *ret, struct hp_err *err);
+HP_MUST_CHECK int hp_address_of_name(struct hp_pk *pk, const char *name, uint64_t *ret, struct hp_err *err);
 /* hp_address_of_part(pk, obj, old_part, ret, err): where a part of the original lies in the baseline. 1, 0, HP_E_BASELINE. */
-HP_MUST_CHECK int hp_address_of_part(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t old_part, uint64_t *ret,
+HP_MUST_CHECK int hp_address_of_part(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t old_part, uint64_t *ret,
                                      struct hp_err *err);
 /* hp_known_name(pk, name): what the proof says about a global name, NULL = nothing. */
-struct hp_known *hp_known_name(const struct hp_packing *pk, const char *name);
+struct hp_known *hp_known_name(const struct hp_pk *pk, const char *name);
 
 /* note.c: take over what a match found. */
-HP_MUST_CHECK int hp_note_finds(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t part_idx, const struct hp_find *finds,
+HP_MUST_CHECK int hp_note_finds(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t part_idx, const struct hp_find *finds,
                                 uint32_t cnt, struct hp_err *err);
 /* hp_finds_agree(pk, obj, finds, cnt): nothing of what a match found speaks against what is already known; equal bytes with other
  * callees are another function. */
-bool hp_finds_agree(const struct hp_packing *pk, const struct hp_pk_obj *obj, const struct hp_find *finds, uint32_t cnt);
+bool hp_finds_agree(const struct hp_pk *pk, const struct hp_pk_obj *obj, const struct hp_find *finds, uint32_t cnt);
 /* hp_note_section(pk, obj, sec_idx, va, from, err): the original's section starts at ${va}. */
-HP_MUST_CHECK int hp_note_section(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t sec_idx, uint64_t va, const char *from,
+HP_MUST_CHECK int hp_note_section(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t sec_idx, uint64_t va, const char *from,
                                   struct hp_err *err);
 
 /* redirect.c: entries, functions that share one address, room for the jump. */
-HP_MUST_CHECK int hp_plan_redirects(struct hp_packing *pk, struct hp_err *err);
+HP_MUST_CHECK int hp_plan_redirects(struct hp_pk *pk, struct hp_err *err);
 /* hp_entry_of(mod, va, len): ${va}, or behind a leading endbr64. */
 uint64_t hp_entry_of(const struct hp_module *mod, uint64_t va, uint64_t len);
 /* hp_is_piece(name): a part of another function that has no entry of its own (".cold"). */
 bool hp_is_piece(const char *name);
 
 /* resolve.c, target.c: items and fixes. */
-HP_MUST_CHECK int hp_resolve(struct hp_packing *pk, struct hp_err *err);
+HP_MUST_CHECK int hp_resolve(struct hp_pk *pk, struct hp_err *err);
 
 /* Where a reference goes. */
 struct hp_target {
@@ -162,32 +162,32 @@ struct hp_use {
 	const char *name;          /* of what is meant, for messages */
 };
 /* hp_target_find(pk, use, ret, err): value of the reference: never a GOT slot or cell unless it is a branch through one. */
-HP_MUST_CHECK int hp_target_find(struct hp_packing *pk, const struct hp_use *use, struct hp_target *ret, struct hp_err *err);
+HP_MUST_CHECK int hp_target_find(struct hp_pk *pk, const struct hp_use *use, struct hp_target *ret, struct hp_err *err);
 /* hp_target_slot(pk, use, branch, ret_slot, err): GOT slot of the module with the address of an imported or preemptible symbol.
  * 1 found, 0 the symbol is the module's own or the payload's, HP_E_REFUSED no slot. */
-HP_MUST_CHECK int hp_target_slot(struct hp_packing *pk, const struct hp_use *use, bool branch, uint64_t *ret_slot,
+HP_MUST_CHECK int hp_target_slot(struct hp_pk *pk, const struct hp_use *use, bool branch, uint64_t *ret_slot,
                                  struct hp_err *err);
 /* hp_target_tpoff(pk, use, ret, err): thread-pointer offset of an existing TLS variable of an executable. */
-HP_MUST_CHECK int hp_target_tpoff(struct hp_packing *pk, const struct hp_use *use, uint64_t *ret, struct hp_err *err);
+HP_MUST_CHECK int hp_target_tpoff(struct hp_pk *pk, const struct hp_use *use, uint64_t *ret, struct hp_err *err);
 /* hp_refuse(use, err, fmt): HP_E_REFUSED with symbol, function and object in front. */
 int hp_refuse(const struct hp_use *use, struct hp_err *err, const char *text);
 
 /* item.c */
 /* hp_item_new(pk, cls, name, bytes, len, align): at the end of the list; ${bytes} NULL = zero. NULL: no memory. */
-struct hp_item *hp_item_new(struct hp_packing *pk, enum hp_item_class cls, const char *name, const uint8_t *bytes, uint64_t len,
+struct hp_item *hp_item_new(struct hp_pk *pk, enum hp_item_class cls, const char *name, const uint8_t *bytes, uint64_t len,
                             uint64_t align);
 /* hp_item_of_part(pk, obj, part_idx): the item of a part, made when it is asked for the first time. */
-struct hp_item *hp_item_of_part(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t part_idx);
+struct hp_item *hp_item_of_part(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t part_idx);
 /* hp_item_of_piece(pk, piece, align): read-only bytes, shared by content. */
-struct hp_item *hp_item_of_piece(struct hp_packing *pk, struct hp_view piece, uint64_t align);
+struct hp_item *hp_item_of_piece(struct hp_pk *pk, struct hp_view piece, uint64_t align);
 /* hp_item_stub(pk, name, slot_va), hp_item_cell(pk, target, name): a jump through a slot of the module; a word with an address. */
-struct hp_item *hp_item_stub(struct hp_packing *pk, const char *name, uint64_t slot_va, struct hp_err *err);
-struct hp_item *hp_item_cell(struct hp_packing *pk, const struct hp_target *target, const char *name, struct hp_err *err);
-HP_MUST_CHECK int hp_fix_new(struct hp_packing *pk, struct hp_item *item, uint64_t off, enum hp_fixup_form form,
+struct hp_item *hp_item_stub(struct hp_pk *pk, const char *name, uint64_t slot_va, struct hp_err *err);
+struct hp_item *hp_item_cell(struct hp_pk *pk, const struct hp_target *target, const char *name, struct hp_err *err);
+HP_MUST_CHECK int hp_fix_new(struct hp_pk *pk, struct hp_item *item, uint64_t off, enum hp_fixup_form form,
                              const struct hp_target *target, int64_t addend, const char *what, struct hp_err *err);
 
 /* layout.c: image file and fixup table. ret_mem_len: bytes in memory. */
-HP_MUST_CHECK int hp_layout(struct hp_packing *pk, struct hp_buf *ret_image, struct hp_buf *ret_fixups, uint64_t *ret_mem_len,
+HP_MUST_CHECK int hp_layout(struct hp_pk *pk, struct hp_buf *ret_image, struct hp_buf *ret_fixups, uint64_t *ret_mem_len,
                             struct hp_err *err);
 
 /* ehframe.c: unwind records of the included functions. */
@@ -200,7 +200,7 @@ struct hp_eh {
 	uint32_t fdes_cnt;
 };
 /* hp_eh_collect(pk, ret, err): HP_E_REFUSED: a function with exception tables. pc_begin fields are filled by hp_eh_place(). */
-HP_MUST_CHECK int hp_eh_collect(struct hp_packing *pk, struct hp_eh *ret, struct hp_err *err);
+HP_MUST_CHECK int hp_eh_collect(struct hp_pk *pk, struct hp_eh *ret, struct hp_err *err);
 /* hp_eh_place(eh, frame_va, hdr_va, ret_hdr, err): items have addresses: fill in the FDEs, make .eh_frame_hdr. */
 HP_MUST_CHECK int hp_eh_place(struct hp_eh *eh, uint64_t frame_va, uint64_t hdr_va, struct hp_buf *ret_hdr, struct hp_err *err);
 

@@ -4,7 +4,7 @@
 enum { ALIGN_MAX = 4096, FUNC_ALIGN = 16 };
 
 struct hp_item *
-hp_item_new(struct hp_packing *pk, enum hp_item_class cls, const char *name, const uint8_t *bytes, uint64_t len, uint64_t align)
+hp_item_new(struct hp_pk *pk, enum hp_item_class cls, const char *name, const uint8_t *bytes, uint64_t len, uint64_t align)
 {
 	struct hp_item *item = hp_arena_alloc(&pk->arena, sizeof(*item));
 
@@ -58,7 +58,7 @@ part_align(const struct hp_sec *sec, const struct hp_part *part)
 }
 
 struct hp_item *
-hp_item_of_part(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t part_idx)
+hp_item_of_part(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t part_idx)
 {
 	const struct hp_parts *parts = obj->pair->new_obj->parts;
 	const struct hp_part *part = &parts->v[part_idx];
@@ -84,7 +84,7 @@ hp_item_of_part(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t part_idx)
 
 /* Key of a shared piece: one byte of alignment (log2), then the content. */
 struct hp_item *
-hp_item_of_piece(struct hp_packing *pk, struct hp_view piece, uint64_t align)
+hp_item_of_piece(struct hp_pk *pk, struct hp_view piece, uint64_t align)
 {
 	uint8_t *key = hp_arena_array(&pk->arena, piece.len + 1, 1);
 	struct hp_item *item;
@@ -103,7 +103,7 @@ hp_item_of_piece(struct hp_packing *pk, struct hp_view piece, uint64_t align)
 }
 
 int
-hp_fix_new(struct hp_packing *pk, struct hp_item *item, uint64_t off, enum hp_fixup_form form, const struct hp_target *target,
+hp_fix_new(struct hp_pk *pk, struct hp_item *item, uint64_t off, enum hp_fixup_form form, const struct hp_target *target,
            int64_t addend, const char *what, struct hp_err *err)
 {
 	struct hp_fix *fix = hp_arena_alloc(&pk->arena, sizeof(*fix));
@@ -123,7 +123,7 @@ hp_fix_new(struct hp_packing *pk, struct hp_item *item, uint64_t off, enum hp_fi
 
 /* Made once a slot: found again through the same table as shared pieces, under a key that no content can have. */
 static struct hp_item *
-find_made(struct hp_packing *pk, const char *kind, uint64_t a, uint64_t b, uint64_t c, const uint8_t **ret_key, size_t *ret_len)
+find_made(struct hp_pk *pk, const char *kind, uint64_t a, uint64_t b, uint64_t c, const uint8_t **ret_key, size_t *ret_len)
 {
 	uint64_t v;
 	uint8_t *key = hp_arena_array(&pk->arena, 32, 1);
@@ -141,7 +141,7 @@ find_made(struct hp_packing *pk, const char *kind, uint64_t a, uint64_t b, uint6
 }
 
 struct hp_item *
-hp_item_stub(struct hp_packing *pk, const char *name, uint64_t slot_va, struct hp_err *err)
+hp_item_stub(struct hp_pk *pk, const char *name, uint64_t slot_va, struct hp_err *err)
 {
 	static const uint8_t jmp[] = { 0xff, 0x25, 0, 0, 0, 0 }; /* jmp *slot(%rip) */
 	struct hp_target target = { .kind = HP_FIX_MODULE, .value = slot_va };
@@ -161,7 +161,7 @@ hp_item_stub(struct hp_packing *pk, const char *name, uint64_t slot_va, struct h
 }
 
 struct hp_item *
-hp_item_cell(struct hp_packing *pk, const struct hp_target *target, const char *name, struct hp_err *err)
+hp_item_cell(struct hp_pk *pk, const struct hp_target *target, const char *name, struct hp_err *err)
 {
 	const uint8_t *key = NULL;
 	size_t len = 0;

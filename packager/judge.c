@@ -27,7 +27,7 @@ count(const struct hp_pk_obj *obj, enum hp_func_state state)
 /* Does another object of the set prove a function of this name? Build trees hold objects compiled twice (with and without -fPIC)
  * and several programs; of a pair of such twins only one is in the module. */
 static bool
-proven_elsewhere(const struct hp_packing *pk, const struct hp_pk_obj *obj, const char *name)
+proven_elsewhere(const struct hp_pk *pk, const struct hp_pk_obj *obj, const char *name)
 {
 	for (size_t o = 0; o < pk->objs_cnt; o++) {
 		const struct hp_pk_obj *other = &pk->objs[o];
@@ -44,7 +44,7 @@ proven_elsewhere(const struct hp_packing *pk, const struct hp_pk_obj *obj, const
 }
 
 static bool
-is_other_module(const struct hp_packing *pk, const struct hp_pk_obj *obj)
+is_other_module(const struct hp_pk *pk, const struct hp_pk_obj *obj)
 {
 	const struct hp_parts *parts = obj->pair->old_obj->parts;
 	bool claimed = false;
@@ -82,7 +82,7 @@ say_mismatch(const struct hp_pk_obj *obj, uint32_t i, struct hp_err *err)
 }
 
 static int
-judge_obj(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
+judge_obj(struct hp_pk *pk, struct hp_pk_obj *obj, struct hp_err *err)
 {
 	const struct hp_parts *parts = obj->pair->old_obj->parts;
 
@@ -96,7 +96,7 @@ judge_obj(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
 }
 
 int
-hp_judge(struct hp_packing *pk, struct hp_err *err)
+hp_judge(struct hp_pk *pk, struct hp_err *err)
 {
 	bool any = false;
 	const char *path = "";
@@ -120,12 +120,13 @@ hp_judge(struct hp_packing *pk, struct hp_err *err)
 	if (!any)
 		return hp_err_set(err, HP_E_BASELINE, "none of the changed objects ('%s' ...) is part of '%s'%s", hp_esc(path),
 		                  hp_esc(pk->opts->baseline_path),
-		                  strcmp(pk->mod->symbols, "none") == 0 ? ", which has no symbols: give its --debug-file" : "");
+		                  strcmp(pk->mod->symbols, "none") == 0 || strcmp(pk->mod->symbols, "dynsym") == 0
+		                  ? ", as far as can be seen without its symbols: give its --debug-file" : "");
 	return 0;
 }
 
 static int
-say_ambiguous(const struct hp_packing *pk, const char *name, const char *object, struct hp_err *err)
+say_ambiguous(const struct hp_pk *pk, const char *name, const char *object, struct hp_err *err)
 {
 	char list[160] = "";
 	uint32_t first, cnt = hp_module_named(pk->mod, name, &first);
@@ -146,7 +147,7 @@ may_be_global(const struct hp_mod_sym *s)
 }
 
 int
-hp_address_of_name(struct hp_packing *pk, const char *name, uint64_t *ret, struct hp_err *err)
+hp_address_of_name(struct hp_pk *pk, const char *name, uint64_t *ret, struct hp_err *err)
 {
 	const struct hp_known *k = hp_known_name(pk, name);
 	uint32_t first, cnt, hits = 0;
@@ -181,7 +182,7 @@ hp_address_of_name(struct hp_packing *pk, const char *name, uint64_t *ret, struc
 
 /* Local names: only those of the object's own file count. */
 static int
-address_of_local(struct hp_packing *pk, const struct hp_pk_obj *obj, const struct hp_sym *sym, uint64_t *ret, struct hp_err *err)
+address_of_local(struct hp_pk *pk, const struct hp_pk_obj *obj, const struct hp_sym *sym, uint64_t *ret, struct hp_err *err)
 {
 	uint32_t first, cnt = hp_module_named(pk->mod, sym->name, &first), own = 0, all = 0;
 	uint64_t own_va = 0, all_va = 0;
@@ -205,7 +206,7 @@ address_of_local(struct hp_packing *pk, const struct hp_pk_obj *obj, const struc
 }
 
 int
-hp_address_of_part(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t old_part, uint64_t *ret, struct hp_err *err)
+hp_address_of_part(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t old_part, uint64_t *ret, struct hp_err *err)
 {
 	const struct hp_parts *parts = obj->pair->old_obj->parts;
 	const struct hp_part *part = &parts->v[old_part];

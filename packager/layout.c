@@ -27,7 +27,7 @@ struct sec {
 };
 
 struct layout {
-	struct hp_packing *pk;
+	struct hp_pk *pk;
 	struct hp_eh eh;
 	struct hp_buf hdr;  /* .eh_frame_hdr */
 	struct sec secs[S_CNT];
@@ -369,7 +369,7 @@ write_fixups(struct layout *lo, struct hp_buf *ret, struct hp_err *err)
 }
 
 int
-hp_layout(struct hp_packing *pk, struct hp_buf *ret_image, struct hp_buf *ret_fixups, uint64_t *ret_mem_len, struct hp_err *err)
+hp_layout(struct hp_pk *pk, struct hp_buf *ret_image, struct hp_buf *ret_fixups, uint64_t *ret_mem_len, struct hp_err *err)
 {
 	struct layout lo = { .pk = pk, .out = ret_image };
 	uint32_t shnum;

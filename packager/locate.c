@@ -26,7 +26,7 @@ has_symtab(const struct hp_module *mod)
 
 /* Match at one address; on success take over what it shows. 1 proven, 0 differs. */
 static int
-try_at(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t i, uint64_t va, bool keep_diff, struct hp_err *err)
+try_at(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t i, uint64_t va, bool keep_diff, struct hp_err *err)
 {
 	const struct hp_parts *parts = obj->pair->old_obj->parts;
 	struct hp_place *place = &obj->places[i];
@@ -69,7 +69,7 @@ add_candidate(uint64_t *v, uint32_t *cnt, uint64_t va)
 
 /* Code symbols of the module with one of the part's names; for a local name those of the object's own source file, if any. */
 static uint32_t
-candidates(const struct hp_packing *pk, const struct hp_pk_obj *obj, uint32_t part_idx, uint64_t *v)
+candidates(const struct hp_pk *pk, const struct hp_pk_obj *obj, uint32_t part_idx, uint64_t *v)
 {
 	const struct hp_parts *parts = obj->pair->old_obj->parts;
 	const struct hp_part *part = &parts->v[part_idx];
@@ -100,7 +100,7 @@ candidates(const struct hp_packing *pk, const struct hp_pk_obj *obj, uint32_t pa
 
 /* 1 something new, 0 nothing. */
 static int
-try_candidates(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t i, const uint64_t *v, uint32_t cnt, bool keep_diff,
+try_candidates(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t i, const uint64_t *v, uint32_t cnt, bool keep_diff,
                struct hp_err *err)
 {
 	const struct hp_parts *parts = obj->pair->old_obj->parts;
@@ -129,7 +129,7 @@ try_candidates(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t i, const u
 }
 
 static int
-by_name(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
+by_name(struct hp_pk *pk, struct hp_pk_obj *obj, struct hp_err *err)
 {
 	const struct hp_parts *parts = obj->pair->old_obj->parts;
 	uint64_t v[CANDIDATES_MAX];
@@ -154,7 +154,7 @@ by_name(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
 
 /* Functions and constants whose section has been found meanwhile. Returns 1 when that gave something new. */
 static int
-by_section(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
+by_section(struct hp_pk *pk, struct hp_pk_obj *obj, struct hp_err *err)
 {
 	const struct hp_parts *parts = obj->pair->old_obj->parts;
 	int progress = 0;
@@ -182,7 +182,7 @@ by_section(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
 
 /* What a global name of this object was found to be elsewhere. */
 static int
-by_known_names(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
+by_known_names(struct hp_pk *pk, struct hp_pk_obj *obj, struct hp_err *err)
 {
 	const struct hp_parts *parts = obj->pair->old_obj->parts;
 	int progress = 0;
@@ -210,7 +210,7 @@ by_known_names(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
 }
 
 static int
-spread(struct hp_packing *pk, struct hp_err *err)
+spread(struct hp_pk *pk, struct hp_err *err)
 {
 	int progress;
 
@@ -237,7 +237,7 @@ spread(struct hp_packing *pk, struct hp_err *err)
 
 /* Like try_candidates(), but even a single place must agree with what is known before it is taken. */
 static int
-try_searched(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t i, const uint64_t *v, uint32_t cnt, struct hp_err *err)
+try_searched(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t i, const uint64_t *v, uint32_t cnt, struct hp_err *err)
 {
 	uint64_t hit = 0;
 	uint32_t hits = 0, finds_cnt;
@@ -257,7 +257,7 @@ try_searched(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t i, const uin
 
 /* Without a symbol table: look for the bytes. Only a single match in the whole module counts. */
 static int
-by_content(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
+by_content(struct hp_pk *pk, struct hp_pk_obj *obj, struct hp_err *err)
 {
 	const struct hp_parts *parts = obj->pair->old_obj->parts;
 	uint64_t *v = hp_arena_array(&pk->arena, SEARCH_MAX, sizeof(*v));
@@ -306,7 +306,7 @@ neighbour(const struct hp_parts *parts, uint32_t i, int step)
 /* A few bytes may be those of another object's function, when the linker has dropped this one: that counts for the coverage,
  * but teaches nothing and is not enough to redirect an entry. */
 static int
-try_small(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t i, uint64_t va, struct hp_err *err)
+try_small(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t i, uint64_t va, struct hp_err *err)
 {
 	uint32_t cnt;
 	int r = hp_preimage_match(obj->pair->old_obj->parts, i, pk->mod, va, pk->finds, &cnt, NULL, err);
@@ -321,7 +321,7 @@ try_small(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t i, uint64_t va,
 /* Functions that nothing refers to: right beside a proven neighbour, where the linker puts the object's next section. 1 when
  * one was proven. */
 static int
-by_neighbour(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
+by_neighbour(struct hp_pk *pk, struct hp_pk_obj *obj, struct hp_err *err)
 {
 	const struct hp_parts *parts = obj->pair->old_obj->parts;
 	int progress = 0;
@@ -347,7 +347,7 @@ by_neighbour(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
 
 /* Until nothing is found any more. */
 static int
-by_neighbours(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
+by_neighbours(struct hp_pk *pk, struct hp_pk_obj *obj, struct hp_err *err)
 {
 	int r;
 
@@ -375,7 +375,7 @@ name_of_file(struct hp_pk_obj *obj)
 }
 
 static int
-prepare(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t *max_rels, struct hp_err *err)
+prepare(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t *max_rels, struct hp_err *err)
 {
 	const struct hp_object *old = obj->pair->old_obj, *new = obj->pair->new_obj;
 
@@ -401,7 +401,7 @@ prepare(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t *max_rels, struct
 }
 
 int
-hp_locate(struct hp_packing *pk, struct hp_err *err)
+hp_locate(struct hp_pk *pk, struct hp_err *err)
 {
 	uint32_t max_rels = 0;
 	int r;

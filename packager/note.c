@@ -11,7 +11,7 @@
 #include "base/escape.h"
 
 static struct hp_known *
-known_of(struct hp_packing *pk, const char *name, struct hp_err *err)
+known_of(struct hp_pk *pk, const char *name, struct hp_err *err)
 {
 	uint64_t v;
 	struct hp_known *k;
@@ -29,7 +29,7 @@ known_of(struct hp_packing *pk, const char *name, struct hp_err *err)
 }
 
 struct hp_known *
-hp_known_name(const struct hp_packing *pk, const char *name)
+hp_known_name(const struct hp_pk *pk, const char *name)
 {
 	uint64_t v;
 
@@ -49,7 +49,7 @@ agree(bool *has, uint64_t *have, uint64_t value, const char *what, const char *n
 }
 
 int
-hp_note_section(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t sec_idx, uint64_t va, const char *from, struct hp_err *err)
+hp_note_section(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t sec_idx, uint64_t va, const char *from, struct hp_err *err)
 {
 	struct hp_known *k = &obj->secs[sec_idx];
 
@@ -61,7 +61,7 @@ hp_note_section(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t sec_idx, 
 
 /* The symbol table must know an address that the code uses under this name. Names without any entry there are fine: stripped. */
 static int
-check_symtab(struct hp_packing *pk, const char *name, uint64_t va, const char *from, struct hp_err *err)
+check_symtab(struct hp_pk *pk, const char *name, uint64_t va, const char *from, struct hp_err *err)
 {
 	uint32_t first, cnt = hp_module_named(pk->mod, name, &first);
 	uint64_t other = 0;
@@ -98,7 +98,7 @@ is_defined(const struct hp_elf *elf, const struct hp_sym *sym)
 }
 
 static int
-note_addr(struct hp_packing *pk, struct hp_pk_obj *obj, const struct hp_sym *sym, bool branch, uint64_t va, const char *from,
+note_addr(struct hp_pk *pk, struct hp_pk_obj *obj, const struct hp_sym *sym, bool branch, uint64_t va, const char *from,
           struct hp_err *err)
 {
 	const struct hp_parts *parts = obj->pair->old_obj->parts;
@@ -143,7 +143,7 @@ note_addr(struct hp_packing *pk, struct hp_pk_obj *obj, const struct hp_sym *sym
 
 /* A GOT slot: bound to a name, or filled with an address of the module itself. */
 static int
-note_slot(struct hp_packing *pk, struct hp_pk_obj *obj, const struct hp_sym *sym, uint64_t slot_va, const char *from,
+note_slot(struct hp_pk *pk, struct hp_pk_obj *obj, const struct hp_sym *sym, uint64_t slot_va, const char *from,
           struct hp_err *err)
 {
 	const struct hp_mod_slot *slot = hp_module_slot_at(pk->mod, slot_va);
@@ -168,7 +168,7 @@ note_slot(struct hp_packing *pk, struct hp_pk_obj *obj, const struct hp_sym *sym
 }
 
 static int
-note_tls(struct hp_packing *pk, struct hp_pk_obj *obj, const struct hp_sym *sym, const struct hp_find *f, const char *from,
+note_tls(struct hp_pk *pk, struct hp_pk_obj *obj, const struct hp_sym *sym, const struct hp_find *f, const char *from,
          struct hp_err *err)
 {
 	const struct hp_elf *elf = obj->pair->old_obj->elf;
@@ -194,7 +194,7 @@ note_tls(struct hp_packing *pk, struct hp_pk_obj *obj, const struct hp_sym *sym,
 
 /* One find against what is known. */
 static bool
-agrees(const struct hp_packing *pk, const struct hp_pk_obj *obj, const struct hp_find *f)
+agrees(const struct hp_pk *pk, const struct hp_pk_obj *obj, const struct hp_find *f)
 {
 	const struct hp_elf *elf = obj->pair->old_obj->elf;
 	const struct hp_sym *sym = &elf->syms[f->sym_idx];
@@ -217,7 +217,7 @@ agrees(const struct hp_packing *pk, const struct hp_pk_obj *obj, const struct hp
 }
 
 bool
-hp_finds_agree(const struct hp_packing *pk, const struct hp_pk_obj *obj, const struct hp_find *finds, uint32_t cnt)
+hp_finds_agree(const struct hp_pk *pk, const struct hp_pk_obj *obj, const struct hp_find *finds, uint32_t cnt)
 {
 	for (uint32_t i = 0; i < cnt; i++)
 		if (!agrees(pk, obj, &finds[i]))
@@ -226,7 +226,7 @@ hp_finds_agree(const struct hp_packing *pk, const struct hp_pk_obj *obj, const s
 }
 
 int
-hp_note_finds(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t part_idx, const struct hp_find *finds, uint32_t cnt,
+hp_note_finds(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t part_idx, const struct hp_find *finds, uint32_t cnt,
               struct hp_err *err)
 {
 	const struct hp_object *old = obj->pair->old_obj;

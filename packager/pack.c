@@ -9,7 +9,7 @@
 #include "packager/internal.h"
 
 static int
-start(struct hp_packing *pk, struct hp_err *err)
+start(struct hp_pk *pk, struct hp_err *err)
 {
 	const struct hp_pack_options *o = pk->opts;
 	int r;
@@ -34,7 +34,7 @@ start(struct hp_packing *pk, struct hp_err *err)
 }
 
 static void
-finish(struct hp_packing *pk)
+finish(struct hp_pk *pk)
 {
 	hp_module_free(pk->mod);
 	hp_map_release(&pk->names);
@@ -67,7 +67,7 @@ base_name(const char *path)
 
 /* The item is an entry of its own in the baseline: how is it described in the manifest? */
 static void
-describe(const struct hp_packing *pk, const struct hp_item *it, struct hp_man_func *ret)
+describe(const struct hp_pk *pk, const struct hp_item *it, struct hp_man_func *ret)
 {
 	uint32_t twin = it->obj->pair->new_twin[it->part_idx];
 	const struct hp_part *old = &it->obj->pair->old_obj->parts->v[twin];
@@ -93,7 +93,7 @@ is_added(const struct hp_item *it)
 }
 
 static int
-fill_target(struct hp_packing *pk, struct hp_man_target *t, struct hp_err *err)
+fill_target(struct hp_pk *pk, struct hp_man_target *t, struct hp_err *err)
 {
 	size_t cnt = 0, n = 0;
 
@@ -131,7 +131,7 @@ fill_target(struct hp_packing *pk, struct hp_man_target *t, struct hp_err *err)
 }
 
 static int
-fill_waivers(struct hp_packing *pk, struct hp_manifest *man, struct hp_err *err)
+fill_waivers(struct hp_pk *pk, struct hp_manifest *man, struct hp_err *err)
 {
 	man->waivers = hp_arena_array(&pk->arena, pk->set->reasons_cnt, sizeof(*man->waivers));
 	if (man->waivers == NULL)
@@ -146,7 +146,7 @@ fill_waivers(struct hp_packing *pk, struct hp_manifest *man, struct hp_err *err)
 }
 
 static int
-fill_manifest(struct hp_packing *pk, struct hp_manifest *man, struct hp_err *err)
+fill_manifest(struct hp_pk *pk, struct hp_manifest *man, struct hp_err *err)
 {
 	const struct hp_pack_options *o = pk->opts;
 	int r;
@@ -175,7 +175,7 @@ fill_manifest(struct hp_packing *pk, struct hp_manifest *man, struct hp_err *err
 }
 
 static uint64_t
-code_len(const struct hp_packing *pk)
+code_len(const struct hp_pk *pk)
 {
 	uint64_t len = 0;
 
@@ -185,7 +185,7 @@ code_len(const struct hp_packing *pk)
 }
 
 static int
-report_objects(const struct hp_packing *pk, struct hp_pack_report *rep, struct hp_err *err)
+report_objects(const struct hp_pk *pk, struct hp_pack_report *rep, struct hp_err *err)
 {
 	rep->objects = hp_arena_array(&rep->arena, pk->objs_cnt, sizeof(*rep->objects));
 	if (rep->objects == NULL)
@@ -212,7 +212,7 @@ report_objects(const struct hp_packing *pk, struct hp_pack_report *rep, struct h
 }
 
 static int
-report_dropped(const struct hp_packing *pk, struct hp_pack_report *rep, struct hp_err *err)
+report_dropped(const struct hp_pk *pk, struct hp_pack_report *rep, struct hp_err *err)
 {
 	size_t cap = 0;
 
@@ -259,7 +259,7 @@ cmp_report(const void *a, const void *b)
 }
 
 static int
-report_funcs(const struct hp_packing *pk, struct hp_pack_report *rep, struct hp_err *err)
+report_funcs(const struct hp_pk *pk, struct hp_pack_report *rep, struct hp_err *err)
 {
 	size_t cnt = 0;
 
@@ -294,7 +294,7 @@ report_funcs(const struct hp_packing *pk, struct hp_pack_report *rep, struct hp_
 }
 
 static int
-report(const struct hp_packing *pk, const struct hp_manifest *man, const struct hp_payload *payload, struct hp_pack_report *ret,
+report(const struct hp_pk *pk, const struct hp_manifest *man, const struct hp_payload *payload, struct hp_pack_report *ret,
        struct hp_err *err)
 {
 	struct hp_pack_report rep = { .serial = man->serial, .symbols = pk->mod->symbols, .image_len = man->targets[0].image_len,
@@ -318,7 +318,7 @@ report(const struct hp_packing *pk, const struct hp_manifest *man, const struct 
 }
 
 static int
-pack(struct hp_packing *pk, struct hp_buf *ret_signed_part, struct hp_pack_report *ret_report, struct hp_err *err)
+pack(struct hp_pk *pk, struct hp_buf *ret_signed_part, struct hp_pack_report *ret_report, struct hp_err *err)
 {
 	HP_AUTO(hp_buf) struct hp_buf image = { 0 };
 	HP_AUTO(hp_buf) struct hp_buf fixups = { 0 };
@@ -348,7 +348,7 @@ int
 hp_pack(const struct hp_patchset *set, const struct hp_pack_options *opts, struct hp_buf *ret_signed_part,
         struct hp_pack_report *ret_report, struct hp_err *err)
 {
-	struct hp_packing pk = { .set = set, .opts = opts };
+	struct hp_pk pk = { .set = set, .opts = opts };
 	int r = start(&pk, err);
 
 	if (r == 0)

@@ -41,7 +41,7 @@ has_name(const struct hp_parts *parts, uint32_t part_idx, const char *name)
 /* Functions of the baseline that stand at ${va} under a name that the new body does not carry: NULL = none. Names come from the
  * symbol table, from the original object's aliases and from other proven originals (linkers fold across objects). */
 static const char *
-other_function(const struct hp_packing *pk, const struct hp_pk_obj *obj, uint32_t new_part, uint64_t va)
+other_function(const struct hp_pk *pk, const struct hp_pk_obj *obj, uint32_t new_part, uint64_t va)
 {
 	const struct hp_parts *parts = obj->pair->new_obj->parts;
 	uint32_t first, cnt = hp_module_at(pk->mod, va, &first);
@@ -99,7 +99,7 @@ outside_caller(const struct hp_pk_obj *obj, uint32_t part_idx)
 
 /* DESIGN section 4, "Several symbols at one address". */
 static int
-check_shared(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t part_idx, uint64_t va, enum hp_redirect *ret,
+check_shared(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t part_idx, uint64_t va, enum hp_redirect *ret,
              struct hp_err *err)
 {
 	const struct hp_parts *parts = obj->pair->new_obj->parts;
@@ -152,7 +152,7 @@ has_room(const struct hp_module *mod, uint64_t va, uint64_t len, uint64_t entry)
 /* Nothing may come back into the overwritten bytes: no branch of the old body, no return from a call. (A thread may be in the old
  * body when the operator allows it.) A branch to the entry itself is fine, it meets the jump. */
 static int
-check_entry(struct hp_packing *pk, const struct hp_pk_obj *obj, const char *name, uint64_t va, uint64_t len, struct hp_err *err)
+check_entry(struct hp_pk *pk, const struct hp_pk_obj *obj, const char *name, uint64_t va, uint64_t len, struct hp_err *err)
 {
 	uint64_t entry = hp_entry_of(pk->mod, va, len), lo = entry - va, hi = lo + HP_ENTRY_LEN;
 	const char *path = hp_esc(obj->pair->path), *what = hp_esc(name);
@@ -185,7 +185,7 @@ check_entry(struct hp_packing *pk, const struct hp_pk_obj *obj, const char *name
 }
 
 static int
-unproven(const struct hp_packing *pk, const struct hp_pk_obj *obj, const char *name, enum hp_func_state state, struct hp_err *err)
+unproven(const struct hp_pk *pk, const struct hp_pk_obj *obj, const char *name, enum hp_func_state state, struct hp_err *err)
 {
 	return hp_err_set(err, HP_E_BASELINE, "'%s': the changed function '%s' %s (symbols of the baseline: %s)",
 	                  hp_esc(obj->pair->path), hp_esc(name), state == HP_FUNC_AMBIGUOUS
@@ -195,7 +195,7 @@ unproven(const struct hp_packing *pk, const struct hp_pk_obj *obj, const char *n
 }
 
 static int
-plan(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t part_idx, struct hp_err *err)
+plan(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t part_idx, struct hp_err *err)
 {
 	const struct hp_parts *parts = obj->pair->new_obj->parts;
 	const char *name = hp_part_name(parts, part_idx);
@@ -238,7 +238,7 @@ check_piece(const struct hp_pk_obj *obj, uint32_t part_idx, struct hp_err *err)
 }
 
 int
-hp_plan_redirects(struct hp_packing *pk, struct hp_err *err)
+hp_plan_redirects(struct hp_pk *pk, struct hp_err *err)
 {
 	bool any = false;
 

@@ -42,7 +42,7 @@ form_of(uint32_t type, enum hp_fixup_form *ret)
 /* An access through the GOT: the module's slot when the dynamic linker has a say, else the address itself (mov becomes lea, as the
  * linker's own relaxation does), else a word of our own that holds it. */
 static int
-resolve_got(struct hp_packing *pk, struct hp_use *use, uint64_t off, struct hp_err *err)
+resolve_got(struct hp_pk *pk, struct hp_use *use, uint64_t off, struct hp_err *err)
 {
 	struct hp_item *item = use->item;
 	struct hp_target target = { .kind = HP_FIX_MODULE };
@@ -72,7 +72,7 @@ resolve_got(struct hp_packing *pk, struct hp_use *use, uint64_t off, struct hp_e
 }
 
 static int
-resolve_tls(struct hp_packing *pk, struct hp_use *use, uint64_t off, struct hp_err *err)
+resolve_tls(struct hp_pk *pk, struct hp_use *use, uint64_t off, struct hp_err *err)
 {
 	struct hp_target target = { .kind = HP_FIX_CONST };
 	struct hp_item *cell;
@@ -94,7 +94,7 @@ resolve_tls(struct hp_packing *pk, struct hp_use *use, uint64_t off, struct hp_e
 }
 
 static int
-resolve_plain(struct hp_packing *pk, struct hp_use *use, uint64_t off, enum hp_fixup_form form, struct hp_err *err)
+resolve_plain(struct hp_pk *pk, struct hp_use *use, uint64_t off, enum hp_fixup_form form, struct hp_err *err)
 {
 	struct hp_target target;
 	int r = hp_target_find(pk, use, &target, err);
@@ -109,7 +109,7 @@ resolve_plain(struct hp_packing *pk, struct hp_use *use, uint64_t off, enum hp_f
 }
 
 static int
-resolve_rel(struct hp_packing *pk, struct hp_item *item, const struct hp_rel *rel, struct hp_ref_cursor *cur, struct hp_err *err)
+resolve_rel(struct hp_pk *pk, struct hp_item *item, const struct hp_rel *rel, struct hp_ref_cursor *cur, struct hp_err *err)
 {
 	const struct hp_parts *parts = item->obj->pair->new_obj->parts;
 	struct hp_use use = { .item = item, .rel = rel };
@@ -146,7 +146,7 @@ resolve_rel(struct hp_packing *pk, struct hp_item *item, const struct hp_rel *re
 /* A short jump to another function (a tail call in a section that both share) cannot reach out of the payload. It goes to a long
  * jump behind the function instead, which was nearer than the old target if that lay behind. */
 static int
-lengthen(struct hp_packing *pk, struct hp_use *use, uint64_t off, uint64_t end, struct hp_err *err)
+lengthen(struct hp_pk *pk, struct hp_use *use, uint64_t off, uint64_t end, struct hp_err *err)
 {
 	struct hp_item *item = use->item;
 	uint64_t at = item->len, dist = at - end;
@@ -169,7 +169,7 @@ lengthen(struct hp_packing *pk, struct hp_use *use, uint64_t off, uint64_t end, 
 /* A reference that the assembler resolved because its target lies in the same section. ${off}: of the field in the item, ${end}: the
  * instruction's end, from where the CPU counts. */
 static int
-resolve_inner(struct hp_packing *pk, struct hp_item *item, uint64_t off, unsigned width, uint64_t end, int64_t dist, bool branch,
+resolve_inner(struct hp_pk *pk, struct hp_item *item, uint64_t off, unsigned width, uint64_t end, int64_t dist, bool branch,
               bool call, struct hp_err *err)
 {
 	const struct hp_parts *parts = item->obj->pair->new_obj->parts;
@@ -195,7 +195,7 @@ resolve_inner(struct hp_packing *pk, struct hp_item *item, uint64_t off, unsigne
 
 /* Only a section with several parts can hide such references. */
 static int
-scan_code(struct hp_packing *pk, struct hp_item *item, struct hp_err *err)
+scan_code(struct hp_pk *pk, struct hp_item *item, struct hp_err *err)
 {
 	const struct hp_parts *parts = item->obj->pair->new_obj->parts;
 	const struct hp_part *part = &parts->v[item->part_idx];
@@ -231,7 +231,7 @@ scan_code(struct hp_packing *pk, struct hp_item *item, struct hp_err *err)
 }
 
 static int
-resolve_item(struct hp_packing *pk, struct hp_item *item, struct hp_err *err)
+resolve_item(struct hp_pk *pk, struct hp_item *item, struct hp_err *err)
 {
 	const struct hp_parts *parts = item->obj->pair->new_obj->parts;
 	struct hp_ref_cursor cur = HP_REF_CURSOR_INIT;
@@ -248,7 +248,7 @@ resolve_item(struct hp_packing *pk, struct hp_item *item, struct hp_err *err)
 
 /* Global definitions of the patched side, for references between objects of the set. A strong definition beats a weak one. */
 static int
-index_defs(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
+index_defs(struct hp_pk *pk, struct hp_pk_obj *obj, struct hp_err *err)
 {
 	const struct hp_object *new = obj->pair->new_obj;
 
@@ -277,7 +277,7 @@ index_defs(struct hp_packing *pk, struct hp_pk_obj *obj, struct hp_err *err)
 }
 
 int
-hp_resolve(struct hp_packing *pk, struct hp_err *err)
+hp_resolve(struct hp_pk *pk, struct hp_err *err)
 {
 	int r;
 

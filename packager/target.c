@@ -32,7 +32,7 @@ is_global(const struct hp_sym *sym)
 /* May the dynamic linker bind this name to another module's definition? With -Bsymbolic-functions nothing in the dynamic section
  * says so, but the code of the baseline does: it uses its own definition directly. */
 static bool
-is_preemptible(const struct hp_packing *pk, const struct hp_sym *sym)
+is_preemptible(const struct hp_pk *pk, const struct hp_sym *sym)
 {
 	const struct hp_known *k = hp_known_name(pk, sym->name);
 	uint64_t idx;
@@ -52,7 +52,7 @@ to_module(struct hp_target *ret, uint64_t va, int64_t off)
 
 /* A slot that holds the address of the symbol itself. One for lazy calls does not, until the first call. */
 static const struct hp_mod_slot *
-address_slot(const struct hp_packing *pk, const char *name)
+address_slot(const struct hp_pk *pk, const char *name)
 {
 	const struct hp_mod_slot *slot = hp_module_slot_of(pk->mod, name, HP_SLOT_GLOB_DAT);
 
@@ -62,7 +62,7 @@ address_slot(const struct hp_packing *pk, const char *name)
 }
 
 static int
-refuse_import(const struct hp_packing *pk, const struct hp_use *use, struct hp_err *err)
+refuse_import(const struct hp_pk *pk, const struct hp_use *use, struct hp_err *err)
 {
 	char text[200];
 	bool imported = hp_module_import(pk->mod, use->name) != NULL;
@@ -78,7 +78,7 @@ refuse_import(const struct hp_packing *pk, const struct hp_use *use, struct hp_e
 
 /* An imported or preemptible symbol, through what the baseline has for it. */
 static int
-find_import(struct hp_packing *pk, const struct hp_use *use, bool branch, struct hp_target *ret, struct hp_err *err)
+find_import(struct hp_pk *pk, const struct hp_use *use, bool branch, struct hp_target *ret, struct hp_err *err)
 {
 	const struct hp_mod_plt *plt = hp_module_plt_of(pk->mod, use->name);
 	const struct hp_sym *imp = hp_module_import(pk->mod, use->name);
@@ -114,7 +114,7 @@ find_import(struct hp_packing *pk, const struct hp_use *use, bool branch, struct
 }
 
 static int
-to_item(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t part_idx, int64_t off, struct hp_target *ret, struct hp_err *err)
+to_item(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t part_idx, int64_t off, struct hp_target *ret, struct hp_err *err)
 {
 	struct hp_item *item = hp_item_of_part(pk, obj, part_idx);
 
@@ -126,7 +126,7 @@ to_item(struct hp_packing *pk, struct hp_pk_obj *obj, uint32_t part_idx, int64_t
 
 /* The unchanged twin's place in the baseline. */
 static int
-to_twin(struct hp_packing *pk, const struct hp_use *use, struct hp_pk_obj *obj, uint32_t part_idx, int64_t off,
+to_twin(struct hp_pk *pk, const struct hp_use *use, struct hp_pk_obj *obj, uint32_t part_idx, int64_t off,
         struct hp_target *ret, struct hp_err *err)
 {
 	uint32_t twin = obj->pair->new_twin != NULL ? obj->pair->new_twin[part_idx] : HP_NONE;
@@ -149,7 +149,7 @@ to_twin(struct hp_packing *pk, const struct hp_use *use, struct hp_pk_obj *obj, 
 /* A call goes to the new body. An address that is taken stays the old one, which jumps to the new: pointers stay equal. A
  * place inside the body (a label of a jump table) is only meant by the body itself. */
 static int
-find_function(struct hp_packing *pk, const struct hp_use *use, struct hp_pk_obj *obj, uint32_t part_idx, int64_t off,
+find_function(struct hp_pk *pk, const struct hp_use *use, struct hp_pk_obj *obj, uint32_t part_idx, int64_t off,
               struct hp_target *ret, struct hp_err *err)
 {
 	const struct hp_pair *pair = obj->pair;
@@ -166,7 +166,7 @@ find_function(struct hp_packing *pk, const struct hp_use *use, struct hp_pk_obj 
 }
 
 static int
-find_piece(struct hp_packing *pk, const struct hp_use *use, struct hp_pk_obj *obj, uint32_t part_idx, int64_t off,
+find_piece(struct hp_pk *pk, const struct hp_use *use, struct hp_pk_obj *obj, uint32_t part_idx, int64_t off,
            struct hp_target *ret, struct hp_err *err)
 {
 	const struct hp_parts *parts = obj->pair->new_obj->parts;
@@ -187,7 +187,7 @@ find_piece(struct hp_packing *pk, const struct hp_use *use, struct hp_pk_obj *ob
 }
 
 static int
-find_part(struct hp_packing *pk, const struct hp_use *use, struct hp_pk_obj *obj, uint32_t part_idx, int64_t off,
+find_part(struct hp_pk *pk, const struct hp_use *use, struct hp_pk_obj *obj, uint32_t part_idx, int64_t off,
           struct hp_target *ret, struct hp_err *err)
 {
 	switch (obj->pair->new_obj->parts->v[part_idx].kind) {
@@ -214,7 +214,7 @@ find_part(struct hp_packing *pk, const struct hp_use *use, struct hp_pk_obj *obj
 }
 
 static bool
-is_ifunc(const struct hp_packing *pk, const char *name)
+is_ifunc(const struct hp_pk *pk, const char *name)
 {
 	uint32_t first, cnt = hp_module_named(pk->mod, name, &first);
 
@@ -225,7 +225,7 @@ is_ifunc(const struct hp_packing *pk, const char *name)
 }
 
 int
-hp_target_find(struct hp_packing *pk, const struct hp_use *use, struct hp_target *ret, struct hp_err *err)
+hp_target_find(struct hp_pk *pk, const struct hp_use *use, struct hp_target *ret, struct hp_err *err)
 {
 	struct hp_pk_obj *obj = use->item->obj;
 	const struct hp_sym *sym = symbol_of(use);
@@ -264,7 +264,7 @@ hp_target_find(struct hp_packing *pk, const struct hp_use *use, struct hp_target
 }
 
 int
-hp_target_slot(struct hp_packing *pk, const struct hp_use *use, bool branch, uint64_t *ret_slot, struct hp_err *err)
+hp_target_slot(struct hp_pk *pk, const struct hp_use *use, bool branch, uint64_t *ret_slot, struct hp_err *err)
 {
 	const struct hp_sym *sym = symbol_of(use);
 	const struct hp_mod_slot *slot;
@@ -296,7 +296,7 @@ hp_target_slot(struct hp_packing *pk, const struct hp_use *use, bool branch, uin
 
 /* x86-64 is TLS variant II: the module's block ends at the thread pointer. */
 static bool
-tpoff_of_symbol(const struct hp_packing *pk, const struct hp_sym *sym, const struct hp_pk_obj *obj, uint64_t *ret)
+tpoff_of_symbol(const struct hp_pk *pk, const struct hp_sym *sym, const struct hp_pk_obj *obj, uint64_t *ret)
 {
 	uint32_t first, cnt = hp_module_named(pk->mod, sym->name, &first), hits = 0;
 	const struct hp_seg *tls = pk->mod->tls;
@@ -317,7 +317,7 @@ tpoff_of_symbol(const struct hp_packing *pk, const struct hp_sym *sym, const str
 }
 
 int
-hp_target_tpoff(struct hp_packing *pk, const struct hp_use *use, uint64_t *ret, struct hp_err *err)
+hp_target_tpoff(struct hp_pk *pk, const struct hp_use *use, uint64_t *ret, struct hp_err *err)
 {
 	struct hp_pk_obj *obj = use->item->obj;
 	const struct hp_sym *sym = symbol_of(use);

@@ -1,0 +1,124 @@
+#!/bin/sh
+# `hpbuild pack` says no: exit status, a message that names the culprit, nothing written. Each refusal has a near miss that passes.
+. tests/lib/sh
+
+# Objects of both sides from $W/work.c (-DFIX is the fix) and $W/main.c, linked as "$W/prog" (or libw.so with MODE=shared).
+make_sides() { # CFLAGS LDFLAGS
+	rm -rf "$W/orig" "$W/fixed" "$W/fix.hpk"
+	mkdir "$W/orig" "$W/fixed"
+	# shellcheck disable=SC2086
+	{
+		"$CC" -g -ffunction-sections -fdata-sections $1 -c "$W/work.c" -o "$W/orig/work.o"
+		"$CC" -g -ffunction-sections -fdata-sections $1 -DFIX -c "$W/work.c" -o "$W/fixed/work.o"
+		"$CC" -g $1 -c "$W/main.c" -o "$W/main.o"
+		"$CC" $2 -Wl,--build-id -o "$W/prog" "$W/orig/work.o" "$W/main.o"
+	}
+}
+
+pack() {
+	"$hpbuild" pack --original "$W/orig" --patched "$W/fixed" --baseline "${base:-$W/prog}" "$@" -o "$W/fix.hpk" >"$W/out" 2>"$W/err"
+}
+
+refused() { # STATUS WORDS PACK-OPTIONS...
+	want=$1 words=$2
+	shift 2
+	expect_exit "$want" pack "$@"
+	cat "$W/out" "$W/err" >"$W/both"
+	expect_text "$W/both" "$words"
+	[ ! -e "$W/fix.hpk" ] || fail "a package was written although: $words"
+}
+
+accepted() {
+	pack "$@" || fail "$(cat "$W/out" "$W/err")"
+	[ -s "$W/fix.hpk" ] || fail "nothing was written"
+	rm "$W/fix.hpk"
+}
+
+cat >"$W/main.c" <<'END'
+#include <stdio.h>
+int work(int);
+int main(int argc, char **argv) { (void)argv; if (argc > 7) puts("many"); return work(argc); }
+END
+
+# Imports.
+cat >"$W/work.c" <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+#include "needs.h"
+int work(int x)
+{
+#ifdef FIX
+	if (x > 100)
+		NEEDS;
+#endif
+	return x * 5 + 2;
+}
+END
+needs() {
+	echo "#define NEEDS $1" >"$W/needs.h"
+}
+needs 'puts("x")'
+make_sides '-O2 -fPIE' -pie
+accepted
+needs 'srand(3)'
+make_sides '-O2 -fPIE' -pie
+refused 4 "'work' refers to 'srand': a new import"
+# The address of a function that is only bound lazily is not known before its first call; with BIND_NOW it is.
+needs 'x += (int)(long)puts'
+make_sides '-O1 -fPIE' '-pie -Wl,-z,lazy'
+refused 4 "refers to 'puts'"
+make_sides '-O1 -fPIE' '-pie -Wl,-z,now'
+accepted
+# Data of another module without a COPY relocation in the baseline.
+needs 'putc(3, stderr)'
+make_sides '-O2 -fPIE' -pie
+refused 4 "refers to '(stderr|putc)'"
+
+# The wrong baseline.
+needs 'puts("x")'
+make_sides '-O2 -fPIE' -pie
+cp "$W/prog" "$W/good"
+"$CC" -g -O0 -fPIE -c "$W/work.c" -o "$W/other.o"
+"$CC" -pie -Wl,--build-id -o "$W/prog" "$W/other.o" "$W/main.o"
+refused 5 "function 'work'\+0x0 is '.*' in the object, but '.*' in the baseline"
+"$CC" -pie -Wl,--build-id=none -o "$W/prog" "$W/orig/work.o" "$W/main.o"
+refused 5 'no build ID'
+base=$W/orig/work.o
+refused 7 'not an executable or shared library'
+base=$W/main.c
+refused 7 'main.c'
+base=$W/missing
+refused 1 'missing'
+base=$W/good
+for len in 0 10 63 3000 15000; do
+	head -c $len "$W/good" >"$W/cut"
+	base=$W/cut
+	refused 7 'cut'
+done
+base=$W/good
+
+# The wrong debug file.
+"$CC" -g -pie -Wl,--build-id=0x0102030405060708 -o "$W/prog2" "$W/orig/work.o" "$W/main.o"
+objcopy --only-keep-debug "$W/prog2" "$W/other.debug"
+objcopy --only-keep-debug "$W/good" "$W/good.debug"
+refused 5 'belongs to another build' --debug-file "$W/other.debug"
+cp "$W/good" "$W/stripped"
+strip "$W/stripped"
+base=$W/stripped
+accepted --debug-file "$W/good.debug"
+refused 5 'give its --debug-file'
+base=$W/good
+
+# Bad descriptions.
+echo '{ "name": "a", "colour": "red" }' >"$W/meta.json"
+refused 7 "unknown key 'colour'" --meta "$W/meta.json"
+printf '{ "serial": 4, "fixes": ["CVE-2026-1"] }' >"$W/meta.json"
+accepted --meta "$W/meta.json"
+refused 2 'number' --serial many
+expect_exit 2 "$hpbuild" pack --original "$W/orig" 2>"$W/err"
+expect_text "$W/err" '--patched'
+
+# Nothing to patch.
+rm -rf "$W/fixed"
+cp -r "$W/orig" "$W/fixed"
+refused 3 'nothing to patch'
