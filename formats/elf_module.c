@@ -192,7 +192,8 @@ scan_plt(struct hp_module *mod, const struct hp_sec *sec)
 				continue;
 			slot = insn.rip_rel ? hp_module_slot_at(mod, sec->addr + pos + insn.len + (uint64_t)insn.disp) : NULL;
 			if (slot != NULL && !insn.call)
-				mod->plts[mod->plts_cnt++] = (struct hp_mod_plt){ sec->addr + off, (uint32_t)(slot - mod->slots) };
+				mod->plts[mod->plts_cnt++] =
+					(struct hp_mod_plt){ sec->addr + off, (uint32_t)(slot - mod->slots) };
 			break;
 		}
 	}
@@ -386,9 +387,11 @@ check_whole(const struct hp_elf *elf, struct hp_err *err)
 
 	for (uint32_t i = 0; i < elf->segs_cnt; i++)
 		if (elf->segs[i].type == PT_LOAD && !hp_view_has(elf->file, elf->segs[i].off, elf->segs[i].file_len))
-			return hp_err_set(err, HP_E_FORMAT, "'%s': segment %" PRIu32 " ends behind the file: cut off?", hp_esc(elf->path), i);
+			return hp_err_set(err, HP_E_FORMAT, "'%s': segment %" PRIu32 " ends behind the file: cut off?",
+			                  hp_esc(elf->path), i);
 	if (shoff != 0 && !hp_view_has(elf->file, shoff, shnum * 64))
-		return hp_err_set(err, HP_E_FORMAT, "'%s': section headers lie behind the end of the file: cut off?", hp_esc(elf->path));
+		return hp_err_set(err, HP_E_FORMAT, "'%s': section headers lie behind the end of the file: cut off?",
+		                  hp_esc(elf->path));
 	return 0;
 }
 
@@ -400,7 +403,8 @@ open_elf(struct hp_module *mod, struct hp_view file, const char *path, struct hp
 	if (r < 0)
 		return r;
 	if (mod->elf->machine != EM_X86_64 || mod->elf->big_endian)
-		return hp_err_set(err, HP_E_ARCH, "'%s': ELF machine %u, only x86-64 is supported", hp_esc(path), mod->elf->machine);
+		return hp_err_set(err, HP_E_ARCH, "'%s': ELF machine %u, only x86-64 is supported", hp_esc(path),
+		                  mod->elf->machine);
 	if (mod->elf->type != ET_EXEC && mod->elf->type != ET_DYN)
 		return hp_err_set(err, HP_E_FORMAT, "'%s' is not an executable or shared library (ELF type %u)", hp_esc(path),
 		                  mod->elf->type);

@@ -89,7 +89,8 @@ hp_module_auto(struct hp_module **mod)
 
 /* hp_module_named(mod, name, ret_first): how many symbols are called ${name}; they are by_name[*ret_first ...]. O(log n). */
 uint32_t hp_module_named(const struct hp_module *mod, const char *name, uint32_t *ret_first);
-/* hp_module_at(mod, va, ret_first): how many symbols start at ${va}; they are syms[*ret_first ...]. TLS symbols are in between. */
+/* hp_module_at(mod, va, ret_first): how many symbols start at ${va}; they are syms[*ret_first ...]. TLS symbols are in between.
+ */
 uint32_t hp_module_at(const struct hp_module *mod, uint64_t va, uint32_t *ret_first);
 /* hp_module_next_func(mod, va): address of the first code symbol behind ${va}, UINT64_MAX = none. */
 uint64_t hp_module_next_func(const struct hp_module *mod, uint64_t va);

@@ -203,12 +203,14 @@ match_gottpoff(struct match *m, const struct hp_rel *rel)
 	if (x.direct)
 		found(m, rel, HP_FIND_TPOFF, false, (uint64_t)(int64_t)field32(m->base, off) - (uint64_t)(rel->addend + 4));
 	else
-		found(m, rel, HP_FIND_TLS_SLOT, false, m->va + off + (uint64_t)(int64_t)field32(m->base, off) - (uint64_t)rel->addend);
+		found(m, rel, HP_FIND_TLS_SLOT, false,
+		      m->va + off + (uint64_t)(int64_t)field32(m->base, off) - (uint64_t)rel->addend);
 	return true;
 }
 
 /* General and local dynamic: a fixed sequence that ends in a call of __tls_get_addr (one more relocation). The linker
- * rewrites the whole of it, in an executable, to local-exec or initial-exec. Returns how many relocations were used, 0 = differs. */
+ * rewrites the whole of it, in an executable, to local-exec or initial-exec. Returns how many relocations were used, 0 = differs.
+ */
 static uint32_t
 match_tls_call(struct match *m, const struct hp_rel *rel, uint32_t left)
 {
@@ -269,7 +271,8 @@ match_rel(struct match *m, const struct hp_rel *rel, uint32_t left, uint32_t *re
 	case R_X86_64_TLSGD:
 	case R_X86_64_TLSLD:
 		*ret_used = match_tls_call(m, rel, left);
-		return *ret_used > 0 || differ_at(m, off < 4 ? 0 : off - 4, "a thread-local access was relaxed in an unknown way");
+		return *ret_used > 0 ||
+		       differ_at(m, off < 4 ? 0 : off - 4, "a thread-local access was relaxed in an unknown way");
 	default:
 		break;
 	}
@@ -283,7 +286,8 @@ match_rel(struct match *m, const struct hp_rel *rel, uint32_t left, uint32_t *re
 	case R_X86_64_PLT32:
 		if (!same_piece(m, rel, &ref, m->va + off + (uint64_t)(int64_t)field32(m->base, off) + (uint64_t)ref.bias))
 			return 0;
-		found(m, rel, HP_FIND_ADDR, ref.branch, m->va + off + (uint64_t)(int64_t)field32(m->base, off) - (uint64_t)rel->addend);
+		found(m, rel, HP_FIND_ADDR, ref.branch,
+		      m->va + off + (uint64_t)(int64_t)field32(m->base, off) - (uint64_t)rel->addend);
 		return 1;
 	case R_X86_64_PC64:
 		found(m, rel, HP_FIND_ADDR, false, m->va + off + hp_le64_get(m->base.p + off) - (uint64_t)rel->addend);
@@ -321,8 +325,8 @@ describe(const struct match *m, struct hp_preimage_diff *ret)
 }
 
 int
-hp_preimage_match(const struct hp_parts *parts, uint32_t part_idx, const struct hp_module *mod, uint64_t va, struct hp_find *finds,
-                  uint32_t *ret_cnt, struct hp_preimage_diff *ret_diff, struct hp_err *err)
+hp_preimage_match(const struct hp_parts *parts, uint32_t part_idx, const struct hp_module *mod, uint64_t va,
+                  struct hp_find *finds, uint32_t *ret_cnt, struct hp_preimage_diff *ret_diff, struct hp_err *err)
 {
 	const struct hp_part *part = &parts->v[part_idx];
 	struct match m = {

@@ -4,8 +4,8 @@
  * relocated field of the module is decoded, which yields the run-time place of what it refers to: a "find". So a match proves the
  * code and also resolves its references, with or without a symbol table.
  *
- * x86-64 only. Both files are untrusted; nothing is written, no state is kept. Sources: x86-64 psABI 4.4.1 (fields), B.2 (GOTPCRELX);
- * "ELF Handling For Thread-Local Storage" 4.4.6, 4.4.7 (TLS models and their relaxations).
+ * x86-64 only. Both files are untrusted; nothing is written, no state is kept. Sources: x86-64 psABI 4.4.1 (fields), B.2
+ * (GOTPCRELX); "ELF Handling For Thread-Local Storage" 4.4.6, 4.4.7 (TLS models and their relaxations).
  */
 #ifndef HP_FORMATS_PREIMAGE_H
 #define HP_FORMATS_PREIMAGE_H
@@ -38,17 +38,17 @@ struct hp_preimage_diff {
 };
 
 /* hp_preimage_match(parts, part_idx, mod, va, finds, ret_cnt, ret_diff, err):
- * Compare function or constant part ${part_idx} with the module at ${va}. finds: room for the part's rels_cnt entries; *ret_cnt of
- * them are filled in on a match. ret_diff may be NULL. Returns 1 match, 0 no match (ret_diff set), HP_E_ARCH unknown relocation.
- * O(length + relocations). */
+ * Compare function or constant part ${part_idx} with the module at ${va}. finds: room for the part's rels_cnt entries; *ret_cnt
+ * of them are filled in on a match. ret_diff may be NULL. Returns 1 match, 0 no match (ret_diff set), HP_E_ARCH unknown
+ * relocation. O(length + relocations). */
 HP_MUST_CHECK int hp_preimage_match(const struct hp_parts *parts, uint32_t part_idx, const struct hp_module *mod, uint64_t va,
                                     struct hp_find *finds, uint32_t *ret_cnt, struct hp_preimage_diff *ret_diff,
                                     struct hp_err *err);
 
-/* hp_preimage_search(parts, part_idx, mod, max, ret_va): addresses in executable segments where the fixed bytes of the part's longest
- * stretch without relocations occur at the right alignment; at most ${max} of them, ret_va[i]. Candidates only: match them. Functions with few
- * fixed bytes have none: they could be anybody's.
- * Returns how many; more than ${max} counts as ${max}. O(size of the code). */
+/* hp_preimage_search(parts, part_idx, mod, max, ret_va): addresses in executable segments where the fixed bytes of the part's
+ * longest stretch without relocations occur at the right alignment; at most ${max} of them, ret_va[i]. Candidates only: match
+ * them. Functions with few fixed bytes have none: they could be anybody's. Returns how many; more than ${max} counts as ${max}.
+ * O(size of the code). */
 uint32_t hp_preimage_search(const struct hp_parts *parts, uint32_t part_idx, const struct hp_module *mod, uint32_t max,
                             uint64_t *ret_va);
 

@@ -1,8 +1,8 @@
 /* Unwind records of the included functions, taken from the patched objects' .eh_frame.
  *
- * A CIE is copied once per content, an FDE for each function. pc_begin is stored as pcrel|sdata4, whatever the object had, so that
- * the image needs no fixups for it: the distance between .eh_frame and .text is fixed in the image.
- * Sources: LSB 5.0 core "Exception Frames"; DWARF 5 section 6.4.
+ * A CIE is copied once per content, an FDE for each function. pc_begin is stored as pcrel|sdata4, whatever the object had, so
+ * that the image needs no fixups for it: the distance between .eh_frame and .text is fixed in the image. Sources: LSB 5.0 core
+ * "Exception Frames"; DWARF 5 section 6.4.
  */
 #include "packager/internal.h"
 
@@ -226,7 +226,8 @@ read_fde(struct reader *rd, uint64_t off, uint64_t len, uint64_t cie_off, struct
 		return hp_err_set(err, HP_E_REFUSED, "'%s': function '%s' has exception tables (LSDA), which is not supported",
 		                  hp_esc(rd->obj->pair->path), hp_esc(item->name));
 	if (cie->pointers != PE_PCREL_SDATA4)
-		return hp_err_set(err, HP_E_REFUSED, "'%s': the unwind record of '%s' uses pointer encoding 0x%x, only 0x%x is supported",
+		return hp_err_set(err, HP_E_REFUSED,
+		                  "'%s': the unwind record of '%s' uses pointer encoding 0x%x, only 0x%x is supported",
 		                  hp_esc(rd->obj->pair->path), hp_esc(item->name), cie->pointers, PE_PCREL_SDATA4);
 	if (cie->out_off == HP_NONE) {
 		r = copy_cie(rd, cie, err);

@@ -1,7 +1,7 @@
 /* What the packager's files share. One struct hp_pk per call of hp_pack(); everything in it lives in its arena.
  *
- * Order: hp_locate() fills objs[] and names, hp_plan_redirects() decides which entries are redirected, hp_resolve() makes items and
- * fixes from the redirected functions outwards, hp_layout() gives the items addresses and writes image and fixup table.
+ * Order: hp_locate() fills objs[] and names, hp_plan_redirects() decides which entries are redirected, hp_resolve() makes items
+ * and fixes from the redirected functions outwards, hp_layout() gives the items addresses and writes image and fixup table.
  */
 #ifndef HP_PACKAGER_INTERNAL_H
 #define HP_PACKAGER_INTERNAL_H
@@ -119,7 +119,8 @@ struct hp_new_def {
 HP_MUST_CHECK int hp_locate(struct hp_pk *pk, struct hp_err *err);
 /* judge.c: after locating: which objects are part of the module; HP_E_BASELINE when one is, but differs. */
 HP_MUST_CHECK int hp_judge(struct hp_pk *pk, struct hp_err *err);
-/* hp_address_of_name(pk, name, ret, err): address of the module's own definition of global ${name}. 1, 0, HP_E_BASELINE ambiguous. */
+/* hp_address_of_name(pk, name, ret, err): address of the module's own definition of global ${name}. 1, 0, HP_E_BASELINE
+ * ambiguous. */
 HP_MUST_CHECK int hp_address_of_name(struct hp_pk *pk, const char *name, uint64_t *ret, struct hp_err *err);
 /* hp_address_of_part(pk, obj, old_part, ret, err): where a part of the original lies in the baseline. 1, 0, HP_E_BASELINE. */
 HP_MUST_CHECK int hp_address_of_part(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t old_part, uint64_t *ret,
@@ -180,7 +181,8 @@ struct hp_item *hp_item_new(struct hp_pk *pk, enum hp_item_class cls, const char
 struct hp_item *hp_item_of_part(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t part_idx);
 /* hp_item_of_piece(pk, piece, align): read-only bytes, shared by content. */
 struct hp_item *hp_item_of_piece(struct hp_pk *pk, struct hp_view piece, uint64_t align);
-/* hp_item_stub(pk, name, slot_va), hp_item_cell(pk, target, name): a jump through a slot of the module; a word with an address. */
+/* hp_item_stub(pk, name, slot_va), hp_item_cell(pk, target, name): a jump through a slot of the module; a word with an address.
+ */
 struct hp_item *hp_item_stub(struct hp_pk *pk, const char *name, uint64_t slot_va, struct hp_err *err);
 struct hp_item *hp_item_cell(struct hp_pk *pk, const struct hp_target *target, const char *name, struct hp_err *err);
 HP_MUST_CHECK int hp_fix_new(struct hp_pk *pk, struct hp_item *item, uint64_t off, enum hp_fixup_form form,

@@ -37,7 +37,8 @@ proven_elsewhere(const struct hp_pk *pk, const struct hp_pk_obj *obj, const char
 			continue;
 		parts = other->pair->old_obj->parts;
 		for (uint32_t i = 0; i < parts->cnt; i++)
-			if (is_func(parts, i) && other->places[i].state == HP_FUNC_PROVEN && strcmp(hp_part_name(parts, i), name) == 0)
+			if (is_func(parts, i) && other->places[i].state == HP_FUNC_PROVEN &&
+			    strcmp(hp_part_name(parts, i), name) == 0)
 				return true;
 	}
 	return false;
@@ -74,10 +75,13 @@ say_mismatch(const struct hp_pk_obj *obj, uint32_t i, struct hp_err *err)
 	const struct hp_preimage_diff *d = place->diff;
 
 	if (!is_func(parts, i))
-		return hp_err_set(err, HP_E_BASELINE, "'%s': constant '%s' differs from the baseline at 0x%" PRIx64 " (byte +0x%" PRIx64
-		                  "): built from other source", hp_esc(obj->pair->path), hp_esc(hp_part_name(parts, i)), place->va, d->off);
-	return hp_err_set(err, HP_E_BASELINE, "'%s': function '%s'+0x%" PRIx64 " is '%s' in the object, but '%s' in the baseline (0x%" PRIx64
-	                  "): %s", hp_esc(obj->pair->path), hp_esc(hp_part_name(parts, i)), d->off, d->old_text, d->base_text,
+		return hp_err_set(err, HP_E_BASELINE,
+		                  "'%s': constant '%s' differs from the baseline at 0x%" PRIx64 " (byte +0x%" PRIx64
+		                  "): built from other source",
+		                  hp_esc(obj->pair->path), hp_esc(hp_part_name(parts, i)), place->va, d->off);
+	return hp_err_set(err, HP_E_BASELINE,
+	                  "'%s': function '%s'+0x%" PRIx64 " is '%s' in the object, but '%s' in the baseline (0x%" PRIx64 "): %s",
+	                  hp_esc(obj->pair->path), hp_esc(hp_part_name(parts, i)), d->off, d->old_text, d->base_text,
 	                  place->va + d->off, d->cause);
 }
 
@@ -135,8 +139,9 @@ say_ambiguous(const struct hp_pk *pk, const char *name, const char *object, stru
 	for (uint32_t i = 0; i < cnt && len + 24 < sizeof(list); i++)
 		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s0x%" PRIx64, i > 0 ? ", " : "",
 		                        pk->mod->syms[pk->mod->by_name[first + i]].va);
-	return hp_err_set(err, HP_E_BASELINE, "%s%s%s'%s' is ambiguous in the baseline, which has it at %s", object[0] != '\0' ? "'" : "",
-	                  object[0] != '\0' ? hp_esc(object) : "", object[0] != '\0' ? "': " : "", hp_esc(name), list);
+	return hp_err_set(err, HP_E_BASELINE, "%s%s%s'%s' is ambiguous in the baseline, which has it at %s",
+	                  object[0] != '\0' ? "'" : "", object[0] != '\0' ? hp_esc(object) : "", object[0] != '\0' ? "': " : "",
+	                  hp_esc(name), list);
 }
 
 /* A hidden global has become local in the module; linkers keep its visibility, or list it behind the last file. */
@@ -225,7 +230,8 @@ hp_address_of_part(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t old_part, u
 
 		if (sym->name[0] == '\0' || sym->type == STT_SECTION)
 			continue;
-		r = sym->bind == STB_LOCAL ? address_of_local(pk, obj, sym, ret, err) : hp_address_of_name(pk, sym->name, ret, err);
+		r = sym->bind == STB_LOCAL ? address_of_local(pk, obj, sym, ret, err)
+		                           : hp_address_of_name(pk, sym->name, ret, err);
 		if (r != 0)
 			return r;
 	}

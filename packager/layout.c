@@ -205,8 +205,10 @@ add_shdr(struct hp_buf *out, const struct sec *s, uint32_t name, enum sec_idx id
 {
 	static const uint32_t types[S_CNT] = { SHT_NULL, SHT_PROGBITS, SHT_PROGBITS, SHT_PROGBITS, SHT_PROGBITS, SHT_PROGBITS,
 		                               SHT_NOBITS, SHT_SYMTAB, SHT_STRTAB, SHT_STRTAB };
-	static const uint64_t flags[S_CNT] = { 0, SHF_ALLOC | SHF_EXECINSTR, SHF_ALLOC, SHF_ALLOC, SHF_ALLOC, SHF_ALLOC | SHF_WRITE,
-		                               SHF_ALLOC | SHF_WRITE, 0, 0, 0 };
+	static const uint64_t flags[S_CNT] = {
+		0, SHF_ALLOC | SHF_EXECINSTR, SHF_ALLOC, SHF_ALLOC, SHF_ALLOC, SHF_ALLOC | SHF_WRITE, SHF_ALLOC | SHF_WRITE, 0, 0,
+		0
+	};
 	uint8_t rec[SHDR_LEN] = { 0 };
 
 	if (idx != S_NULL) {
@@ -269,8 +271,10 @@ static void
 put_headers(struct layout *lo, uint64_t shoff, uint32_t shnum)
 {
 	static const uint8_t ident[] = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT, ELFOSABI_NONE };
-	const struct sec *text = &lo->secs[S_TEXT], *ro = &lo->secs[S_RODATA], *eh = &lo->secs[S_EH_FRAME], *data = &lo->secs[S_DATA];
-	uint64_t ro_start = ro->used ? ro->off : lo->secs[S_EH_HDR].off, ro_end = eh->used ? eh->off + eh->len : ro->off + ro->len;
+	const struct sec *text = &lo->secs[S_TEXT], *ro = &lo->secs[S_RODATA], *eh = &lo->secs[S_EH_FRAME],
+			 *data = &lo->secs[S_DATA];
+	uint64_t ro_start = ro->used ? ro->off : lo->secs[S_EH_HDR].off,
+		 ro_end = eh->used ? eh->off + eh->len : ro->off + ro->len;
 	uint64_t rw_start = up(ro->used || eh->used ? ro_end : text->off + text->len, HP_IMAGE_PAGE), rw_file;
 	uint8_t *p;
 
@@ -320,7 +324,8 @@ apply_known(struct layout *lo, const struct hp_fix *fix, struct hp_err *err)
 	struct hp_fixup f = { .place = place, .form = fix->form };
 	int r = hp_fixup_encode(&f, v + (uint64_t)fix->addend, place, lo->out->p + place, err);
 
-	return r < 0 ? hp_err_add(err, "'%s': the reference to '%s' does not fit its field", hp_esc(fix->item->name), hp_esc(fix->what))
+	return r < 0 ? hp_err_add(err, "'%s': the reference to '%s' does not fit its field", hp_esc(fix->item->name),
+	                          hp_esc(fix->what))
 	             : 0;
 }
 
@@ -352,9 +357,14 @@ write_fixups(struct layout *lo, struct hp_buf *ret, struct hp_err *err)
 			continue;
 		}
 		v[n++] = (struct hp_fixup){
-			.place = fix->item->va + fix->off, .form = fix->form, .import = HP_FIXUP_NO_IMPORT,
-			.kind = fix->kind == HP_FIX_ITEM ? HP_KIND_PAYLOAD : fix->kind == HP_FIX_MODULE ? HP_KIND_MODULE : HP_KIND_SLOT,
-			.target = fix->kind == HP_FIX_ITEM ? fix->target->va : fix->value, .addend = fix->addend,
+			.place = fix->item->va + fix->off,
+			.form = fix->form,
+			.import = HP_FIXUP_NO_IMPORT,
+			.kind = fix->kind == HP_FIX_ITEM     ? HP_KIND_PAYLOAD
+			        : fix->kind == HP_FIX_MODULE ? HP_KIND_MODULE
+			                                     : HP_KIND_SLOT,
+			.target = fix->kind == HP_FIX_ITEM ? fix->target->va : fix->value,
+			.addend = fix->addend,
 		};
 		memset(lo->out->p + v[n - 1].place, 0, hp_fixup_len(fix->form)); /* same bytes whatever the object had there */
 	}

@@ -85,8 +85,9 @@ candidates(const struct hp_pk *pk, const struct hp_pk_obj *obj, uint32_t part_id
 		for (int pass = 0; pass < 2 && (pass == 0 || own == 0); pass++) {
 			for (uint32_t i = 0; i < n; i++) {
 				const struct hp_mod_sym *s = &pk->mod->syms[pk->mod->by_name[first + i]];
-				bool mine = sym->bind == STB_LOCAL ? strcmp(s->file, obj->file) == 0 && s->bind == STB_LOCAL
-				                                   : s->bind != STB_LOCAL || s->file[0] == '\0' || s->vis != STV_DEFAULT;
+				bool mine = sym->bind == STB_LOCAL
+				                    ? strcmp(s->file, obj->file) == 0 && s->bind == STB_LOCAL
+				                    : s->bind != STB_LOCAL || s->file[0] == '\0' || s->vis != STV_DEFAULT;
 
 				if (s->type == STT_TLS || s->type == STT_OBJECT || (pass == 0 && !mine))
 					continue;

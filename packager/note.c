@@ -41,8 +41,8 @@ agree(bool *has, uint64_t *have, uint64_t value, const char *what, const char *n
       struct hp_err *err)
 {
 	if (*has && *have != value)
-		return hp_err_set(err, HP_E_BASELINE, "contradiction: %s of '%s' is 0x%" PRIx64 " by %s, but 0x%" PRIx64 " by %s", what,
-		                  hp_esc(name), *have, first, value, from);
+		return hp_err_set(err, HP_E_BASELINE, "contradiction: %s of '%s' is 0x%" PRIx64 " by %s, but 0x%" PRIx64 " by %s",
+		                  what, hp_esc(name), *have, first, value, from);
 	*has = true;
 	*have = value;
 	return 0;
@@ -56,7 +56,8 @@ hp_note_section(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t sec_idx, uint6
 	(void)pk;
 	if (k->from == NULL)
 		k->from = from;
-	return agree(&k->has_addr, &k->addr, va, "address of section", obj->pair->old_obj->elf->secs[sec_idx].name, k->from, from, err);
+	return agree(&k->has_addr, &k->addr, va, "address of section", obj->pair->old_obj->elf->secs[sec_idx].name, k->from, from,
+	             err);
 }
 
 /* The symbol table must know an address that the code uses under this name. Names without any entry there are fine: stripped. */
@@ -81,8 +82,9 @@ check_symtab(struct hp_pk *pk, const char *name, uint64_t va, const char *from, 
 	}
 	if (!any)
 		return 0;
-	return hp_err_set(err, HP_E_BASELINE, "contradiction: '%s' is at 0x%" PRIx64 " by the symbol table, but at 0x%" PRIx64 " by %s",
-	                  hp_esc(name), other, va, from);
+	return hp_err_set(err, HP_E_BASELINE,
+	                  "contradiction: '%s' is at 0x%" PRIx64 " by the symbol table, but at 0x%" PRIx64 " by %s", hp_esc(name),
+	                  other, va, from);
 }
 
 static bool
@@ -118,7 +120,8 @@ note_addr(struct hp_pk *pk, struct hp_pk_obj *obj, const struct hp_sym *sym, boo
 			const char *name = pk->mod->slots[plt->slot_idx].name;
 
 			if (name[0] != '\0' && strcmp(name, sym->name) != 0)
-				return hp_err_set(err, HP_E_BASELINE, "contradiction: %s refers to '%s', the baseline there to '%s'", from,
+				return hp_err_set(err, HP_E_BASELINE,
+				                  "contradiction: %s refers to '%s', the baseline there to '%s'", from,
 				                  hp_esc(sym->name), hp_esc(name));
 			k->has_plt = true;
 			k->plt = va;
@@ -151,8 +154,8 @@ note_slot(struct hp_pk *pk, struct hp_pk_obj *obj, const struct hp_sym *sym, uin
 	struct hp_known *k;
 
 	if (slot != NULL && slot->name[0] != '\0' && sym->name[0] != '\0' && strcmp(slot->name, sym->name) != 0)
-		return hp_err_set(err, HP_E_BASELINE, "contradiction: %s uses the GOT slot of '%s', the baseline's is of '%s'", from,
-		                  hp_esc(sym->name), hp_esc(slot->name));
+		return hp_err_set(err, HP_E_BASELINE, "contradiction: %s uses the GOT slot of '%s', the baseline's is of '%s'",
+		                  from, hp_esc(sym->name), hp_esc(slot->name));
 	if (sym->bind != STB_LOCAL && sym->name[0] != '\0') {
 		k = known_of(pk, sym->name, err);
 		if (k == NULL)
@@ -162,7 +165,8 @@ note_slot(struct hp_pk *pk, struct hp_pk_obj *obj, const struct hp_sym *sym, uin
 	}
 	if (slot != NULL && slot->kind == HP_SLOT_RELATIVE)
 		return note_addr(pk, obj, sym, false, (uint64_t)slot->addend, from, err);
-	if (slot == NULL && pk->mod->kind == HP_MAN_EXEC && hp_elf_bytes_at(pk->mod->elf, slot_va, 8, &v) && hp_le64_get(v.p) != 0)
+	if (slot == NULL && pk->mod->kind == HP_MAN_EXEC && hp_elf_bytes_at(pk->mod->elf, slot_va, 8, &v) &&
+	    hp_le64_get(v.p) != 0)
 		return note_addr(pk, obj, sym, false, hp_le64_get(v.p), from, err);
 	return 0;
 }

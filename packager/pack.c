@@ -196,7 +196,8 @@ report_objects(const struct hp_pk *pk, struct hp_pack_report *rep, struct hp_err
 
 		if (!obj->changed)
 			continue;
-		*out = (struct hp_pack_object){ .path = hp_arena_strdup(&rep->arena, obj->pair->path), .in_module = obj->in_module };
+		*out = (struct hp_pack_object){ .path = hp_arena_strdup(&rep->arena, obj->pair->path),
+			                        .in_module = obj->in_module };
 		if (out->path == NULL)
 			return hp_err_set(err, HP_E_NOMEM, "no memory");
 		rep->objects_cnt++;

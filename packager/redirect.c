@@ -61,7 +61,8 @@ other_function(const struct hp_pk *pk, const struct hp_pk_obj *obj, uint32_t new
 			continue;
 		old = other->pair->old_obj->parts;
 		for (uint32_t i = 0; i < old->cnt; i++) {
-			if (old->v[i].kind != HP_PART_FUNC || other->places[i].state != HP_FUNC_PROVEN || other->places[i].va != va)
+			if (old->v[i].kind != HP_PART_FUNC || other->places[i].state != HP_FUNC_PROVEN ||
+			    other->places[i].va != va)
 				continue;
 			for (uint32_t j = 0; j < old->v[i].syms_cnt; j++) {
 				const struct hp_sym *sym = &old->elf->syms[old->part_syms[old->v[i].syms_first + j]];
@@ -111,16 +112,20 @@ check_shared(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t part_idx, uint64_
 		return 0;
 	for (uint32_t j = 0; j < part->syms_cnt; j++)
 		if (parts->elf->syms[parts->part_syms[part->syms_first + j]].bind != STB_LOCAL)
-			return hp_err_set(err, HP_E_REFUSED, "'%s': function '%s' shares its address 0x%" PRIx64 " in the baseline with '%s', "
-			                  "which the fix does not change in the same way, and it can be called from other objects",
-			                  hp_esc(obj->pair->path), hp_esc(hp_part_name(parts, part_idx)), va, hp_esc(other));
+			return hp_err_set(
+				err, HP_E_REFUSED,
+				"'%s': function '%s' shares its address 0x%" PRIx64 " in the baseline with '%s', "
+				"which the fix does not change in the same way, and it can be called from other objects",
+				hp_esc(obj->pair->path), hp_esc(hp_part_name(parts, part_idx)), va, hp_esc(other));
 	/* Calls inside a shared section may have no relocation, so nobody can tell who calls. */
 	caller = parts->sec_first[part->sec_idx + 1] - parts->sec_first[part->sec_idx] > 1 ? "(its section is shared)"
 	                                                                                   : outside_caller(obj, part_idx);
 	if (caller != NULL)
-		return hp_err_set(err, HP_E_REFUSED, "'%s': function '%s' shares its address 0x%" PRIx64 " in the baseline with '%s', "
+		return hp_err_set(err, HP_E_REFUSED,
+		                  "'%s': function '%s' shares its address 0x%" PRIx64 " in the baseline with '%s', "
 		                  "which the fix does not change in the same way, and '%s', which stays as it is, refers to it",
-		                  hp_esc(obj->pair->path), hp_esc(hp_part_name(parts, part_idx)), va, hp_esc(other), hp_esc(caller));
+		                  hp_esc(obj->pair->path), hp_esc(hp_part_name(parts, part_idx)), va, hp_esc(other),
+		                  hp_esc(caller));
 	*ret = HP_REDIRECT_DIRECT;
 	return 0;
 }
@@ -160,8 +165,10 @@ check_entry(struct hp_pk *pk, const struct hp_pk_obj *obj, const char *name, uin
 	struct hp_insn insn;
 
 	if (!has_room(pk->mod, va, len, entry))
-		return hp_err_set(err, HP_E_REFUSED, "'%s': function '%s' is too short to redirect: %" PRIu64 " bytes at 0x%" PRIx64
-		                  ", %d are needed", path, what, va + len - entry, entry, HP_ENTRY_LEN);
+		return hp_err_set(err, HP_E_REFUSED,
+		                  "'%s': function '%s' is too short to redirect: %" PRIu64 " bytes at 0x%" PRIx64
+		                  ", %d are needed",
+		                  path, what, va + len - entry, entry, HP_ENTRY_LEN);
 	if (!hp_module_code_at(pk->mod, va, len, &code))
 		return hp_err_set(err, HP_E_BASELINE, "'%s': function '%s' lies outside of the baseline's code", path, what);
 	for (uint64_t pos = 0; pos < code.len; pos += insn.len) {
@@ -169,17 +176,21 @@ check_entry(struct hp_pk *pk, const struct hp_pk_obj *obj, const char *name, uin
 
 		if (!hp_insn_decode(code, pos, &insn)) {
 			if (pos < hi)
-				return hp_err_set(err, HP_E_REFUSED, "'%s': function '%s' does not start with instructions", path, what);
+				return hp_err_set(err, HP_E_REFUSED, "'%s': function '%s' does not start with instructions", path,
+				                  what);
 			break; /* data behind the code */
 		}
 		end = pos + insn.len;
 		if (insn.call && end > lo && end < hi)
-			return hp_err_set(err, HP_E_REFUSED, "'%s': function '%s' begins with a call that returns into the bytes of the "
-			                  "redirection", path, what);
+			return hp_err_set(err, HP_E_REFUSED,
+			                  "'%s': function '%s' begins with a call that returns into the bytes of the "
+			                  "redirection",
+			                  path, what);
 		target = end + (uint64_t)insn.rel;
 		if (insn.branch && insn.rel_len > 0 && target > lo && target < hi)
-			return hp_err_set(err, HP_E_REFUSED, "'%s': function '%s'+0x%" PRIx64 " jumps into the bytes of the redirection",
-			                  path, what, pos);
+			return hp_err_set(err, HP_E_REFUSED,
+			                  "'%s': function '%s'+0x%" PRIx64 " jumps into the bytes of the redirection", path, what,
+			                  pos);
 	}
 	return 0;
 }
@@ -230,10 +241,12 @@ check_piece(const struct hp_pk_obj *obj, uint32_t part_idx, struct hp_err *err)
 	for (uint32_t i = 0; i < parts->cnt; i++) {
 		const char *parent = hp_part_name(parts, i);
 
-		if (parts->v[i].kind == HP_PART_FUNC && obj->pair->include[i] && strncmp(parent, name, len) == 0 && parent[len] == '\0')
+		if (parts->v[i].kind == HP_PART_FUNC && obj->pair->include[i] && strncmp(parent, name, len) == 0 &&
+		    parent[len] == '\0')
 			return 0;
 	}
-	return hp_err_set(err, HP_E_REFUSED, "'%s': '%s' changed, but the function that it is a piece of is not part of the patch",
+	return hp_err_set(err, HP_E_REFUSED,
+	                  "'%s': '%s' changed, but the function that it is a piece of is not part of the patch",
 	                  hp_esc(obj->pair->path), hp_esc(name));
 }
 

@@ -39,8 +39,8 @@ form_of(uint32_t type, enum hp_fixup_form *ret)
 	}
 }
 
-/* An access through the GOT: the module's slot when the dynamic linker has a say, else the address itself (mov becomes lea, as the
- * linker's own relaxation does), else a word of our own that holds it. */
+/* An access through the GOT: the module's slot when the dynamic linker has a say, else the address itself (mov becomes lea, as
+ * the linker's own relaxation does), else a word of our own that holds it. */
 static int
 resolve_got(struct hp_pk *pk, struct hp_use *use, uint64_t off, struct hp_err *err)
 {
@@ -79,8 +79,9 @@ resolve_tls(struct hp_pk *pk, struct hp_use *use, uint64_t off, struct hp_err *e
 	int r;
 
 	if (use->rel->type != R_X86_64_TPOFF32 && use->rel->type != R_X86_64_GOTTPOFF)
-		return hp_refuse(use, err, "a thread-local variable of general or local dynamic model (R_X86_64_TLSGD, _TLSLD, _DTPOFF32, "
-		                           "_TLSDESC) is not supported");
+		return hp_refuse(use, err,
+		                 "a thread-local variable of general or local dynamic model (R_X86_64_TLSGD, _TLSLD, _DTPOFF32, "
+		                 "_TLSDESC) is not supported");
 	r = hp_target_tpoff(pk, use, &target.value, err);
 	if (r < 0)
 		return r;
@@ -124,8 +125,8 @@ resolve_rel(struct hp_pk *pk, struct hp_item *item, const struct hp_rel *rel, st
 		return 0;
 	use.name = name_of(item, &use.ref, rel);
 	if (item->bytes == NULL || off > item->len || use.ref.width > item->len - off)
-		return hp_err_set(err, HP_E_FORMAT, "'%s': a relocation of '%s' lies outside of it", hp_esc(item->obj->pair->path),
-		                  hp_esc(item->name));
+		return hp_err_set(err, HP_E_FORMAT, "'%s': a relocation of '%s' lies outside of it",
+		                  hp_esc(item->obj->pair->path), hp_esc(item->name));
 	if (use.ref.tls)
 		return resolve_tls(pk, &use, off, err);
 	switch (rel->type) {
@@ -137,7 +138,8 @@ resolve_rel(struct hp_pk *pk, struct hp_item *item, const struct hp_rel *rel, st
 		break;
 	}
 	if (!form_of(rel->type, &form)) {
-		(void)snprintf(text, sizeof(text), "relocation type %" PRIu32 " (x86-64 psABI table 4.9) is not supported", rel->type);
+		(void)snprintf(text, sizeof(text), "relocation type %" PRIu32 " (x86-64 psABI table 4.9) is not supported",
+		               rel->type);
 		return hp_refuse(&use, err, text);
 	}
 	return resolve_plain(pk, &use, off, form, err);
@@ -166,8 +168,8 @@ lengthen(struct hp_pk *pk, struct hp_use *use, uint64_t off, uint64_t end, struc
 	return resolve_plain(pk, use, at + 1, HP_FORM_PC32, err);
 }
 
-/* A reference that the assembler resolved because its target lies in the same section. ${off}: of the field in the item, ${end}: the
- * instruction's end, from where the CPU counts. */
+/* A reference that the assembler resolved because its target lies in the same section. ${off}: of the field in the item, ${end}:
+ * the instruction's end, from where the CPU counts. */
 static int
 resolve_inner(struct hp_pk *pk, struct hp_item *item, uint64_t off, unsigned width, uint64_t end, int64_t dist, bool branch,
               bool call, struct hp_err *err)
@@ -211,18 +213,21 @@ scan_code(struct hp_pk *pk, struct hp_item *item, struct hp_err *err)
 		bool relocated;
 
 		if (!hp_insn_decode(code, pos, &insn))
-			return hp_err_set(err, HP_E_REFUSED, "'%s': function '%s'+0x%" PRIx64 " has bytes that are no instruction",
+			return hp_err_set(err, HP_E_REFUSED,
+			                  "'%s': function '%s'+0x%" PRIx64 " has bytes that are no instruction",
 			                  hp_esc(item->obj->pair->path), hp_esc(item->name), pos);
 		while (i < part->rels_cnt && rels[i].off - part->off < pos)
 			i++;
 		relocated = i < part->rels_cnt && rels[i].off - part->off < pos + insn.len;
 		if (insn.rel_len > 0 && !relocated) {
-			r = resolve_inner(pk, item, pos + insn.rel_off, insn.rel_len, pos + insn.len, insn.rel, true, insn.call, err);
+			r = resolve_inner(pk, item, pos + insn.rel_off, insn.rel_len, pos + insn.len, insn.rel, true, insn.call,
+			                  err);
 			if (r < 0)
 				return r;
 		}
 		if (insn.rip_rel && !relocated) {
-			r = resolve_inner(pk, item, pos + insn.disp_off, insn.disp_len, pos + insn.len, insn.disp, false, false, err);
+			r = resolve_inner(pk, item, pos + insn.disp_off, insn.disp_len, pos + insn.len, insn.disp, false, false,
+			                  err);
 			if (r < 0)
 				return r;
 		}

@@ -68,7 +68,8 @@ refuse_import(const struct hp_pk *pk, const struct hp_use *use, struct hp_err *e
 	bool imported = hp_module_import(pk->mod, use->name) != NULL;
 
 	if (hp_module_preemptible(pk->mod, use->name))
-		(void)snprintf(text, sizeof(text), "exported and preemptible, and the baseline has no PLT entry or GOT slot for it");
+		(void)snprintf(text, sizeof(text),
+		               "exported and preemptible, and the baseline has no PLT entry or GOT slot for it");
 	else
 		(void)snprintf(text, sizeof(text), "%s", imported
 		               ? "the baseline imports it, but has no PLT entry or GOT slot that fits this use"
@@ -94,9 +95,10 @@ find_import(struct hp_pk *pk, const struct hp_use *use, bool branch, struct hp_t
 		return 0;
 	}
 	if (!branch)
-		return use->ref.pc_rel && imp != NULL
-		           ? hp_refuse(use, err, "a direct reference to another module, for which the baseline has no copy (COPY relocation)")
-		           : refuse_import(pk, use, err);
+		return use->ref.pc_rel && imp != NULL ? hp_refuse(use, err,
+		                                                  "a direct reference to another module, for which the baseline "
+		                                                  "has no copy (COPY relocation)")
+		                                      : refuse_import(pk, use, err);
 	if (plt != NULL || (k != NULL && k->has_plt)) {
 		to_module(ret, plt != NULL ? plt->va : k->plt, use->ref.off);
 		return 0;

@@ -20,7 +20,7 @@ main(void)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	while (fgets(line, sizeof(line), stdin) != NULL) {
-		work(atoi(line), out, sizeof(out));
+		work((int)strtol(line, NULL, 10), out, sizeof(out));
 		printf("%s\n", out);
 	}
 	return 0;

@@ -113,6 +113,6 @@ work(int n, char *buf, size_t len)
 		fprintf(stderr, "seen %d\n", n);
 #endif
 	errno = 0;
-	return snprintf(buf, len, "%d: %s r=%d f=%.3f same=%d calls=%d environ=%d out=%d", n, choose(n % 10), r, real(n), same, calls,
-	                environ != NULL, fileno(stdout));
+	return snprintf(buf, len, "%d: %s r=%d f=%.3f same=%d calls=%d environ=%d out=%d", n, choose(n % 10), r, real(n), same,
+	                calls, environ != NULL, fileno(stdout));
 }

@@ -22,7 +22,8 @@ build(void **state)
 	   "-o symbolic.so lib.o && $CC -shared -Wl,--build-id=none -o noid.so lib.o");
 	sh("$CC -O1 -fno-pie -no-pie -Wl,--build-id -o prog prog.c && $CC -O1 -fPIE -pie -Wl,--build-id,-z,now -o pie prog.c && "
 	   "strip -o stripped prog");
-	sh("objcopy --only-keep-debug lib.so lib.debug && objcopy --only-keep-debug symbolic.so other.debug && strip -o bare.so lib.so");
+	sh("objcopy --only-keep-debug lib.so lib.debug && objcopy --only-keep-debug symbolic.so other.debug && strip -o bare.so "
+	   "lib.so");
 	return 0;
 }
 
@@ -45,8 +46,11 @@ test_kinds(void **state)
 	static const struct {
 		const char *name, *symbols;
 		enum hp_man_kind kind;
-	} cases[] = { { "lib.so", "symtab", HP_MAN_SHARED }, { "bare.so", "dynsym", HP_MAN_SHARED }, { "prog", "symtab", HP_MAN_EXEC },
-		      { "pie", "symtab", HP_MAN_PIE }, { "stripped", "dynsym", HP_MAN_EXEC } };
+	} cases[] = { { "lib.so", "symtab", HP_MAN_SHARED },
+		      { "bare.so", "dynsym", HP_MAN_SHARED },
+		      { "prog", "symtab", HP_MAN_EXEC },
+		      { "pie", "symtab", HP_MAN_PIE },
+		      { "stripped", "dynsym", HP_MAN_EXEC } };
 
 	(void)state;
 	for (size_t i = 0; i < CNT(cases); i++) {
@@ -132,7 +136,8 @@ test_debug_file(void **state)
 	assert_string_equal(mod->symbols, "debug-file");
 	assert_int_equal(hp_module_named(mod, "hidden_fn", &first), 1);
 	slurp("other.debug", &other);
-	assert_code(hp_module_open(hp_buf_view(&file), "bare.so", hp_buf_view(&other), "other.debug", &none, &err), HP_E_BASELINE, &err);
+	assert_code(hp_module_open(hp_buf_view(&file), "bare.so", hp_buf_view(&other), "other.debug", &none, &err), HP_E_BASELINE,
+	            &err);
 	assert_null(none);
 }
 
@@ -151,7 +156,8 @@ test_refused(void **state)
 		struct hp_err err = { 0 };
 
 		slurp(cases[i].name, &file);
-		assert_code(hp_module_open(hp_buf_view(&file), cases[i].name, hp_view_of(NULL, 0), "", &mod, &err), cases[i].code, &err);
+		assert_code(hp_module_open(hp_buf_view(&file), cases[i].name, hp_view_of(NULL, 0), "", &mod, &err), cases[i].code,
+		            &err);
 	}
 }
 

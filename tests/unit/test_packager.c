@@ -86,7 +86,8 @@ static const char one_c[] =
 	"#ifdef FIX\n	if (x > 1000) { puts(\"a new string\"); return added(x); }\n#endif\n"
 	"	puts(names[x & 1]); return counter; }\n"
 	"int other(int x); int other(int x) { return work(x) + counter; }\n";
-static const char one_main_c[] = "int work(int); int other(int); int main(int argc, char **argv) { (void)argv; return work(argc) + other(argc); }\n";
+static const char one_main_c[] =
+	"int work(int); int other(int); int main(int argc, char **argv) { (void)argv; return work(argc) + other(argc); }\n";
 
 static void
 test_contents(void **state)
@@ -210,12 +211,18 @@ static const struct {
 	const char *name, *work, *flags, *link, *words;
 	int code;
 } refusals[] = {
-	{ "new import", "#include <stdlib.h>\nint work(int x) {\n#ifdef FIX\nif (x > 9) return rand();\n#endif\nreturn x * 3 + 1; }\n",
+	{ "new import",
+	  "#include <stdlib.h>\nint work(int x) {\n#ifdef FIX\nif (x > 9) return rand();\n#endif\nreturn x * 3 + 1; }\n",
 	  "-O1 -fPIE -ffunction-sections", "-pie", "refers to 'rand': a new import", HP_E_REFUSED },
-	{ "new thread-local variable", "#ifdef FIX\nstatic __thread int fresh = 3;\n#endif\nint work(int x) {\n#ifdef FIX\nfresh += x; x += fresh;\n#endif\n"
-	  "return x * 3 + 1; }\n", "-O1 -fPIE -ffunction-sections", "-pie", "thread-local", HP_E_REFUSED },
-	{ "exception tables", "void other(int *);\nstatic void undo(int *p) { other(p); }\nint work(int x) { __attribute__((cleanup(undo))) int y = x;\n"
-	  "#ifdef FIX\ny++;\n#endif\nother(&y); return y; }\n__attribute__((noinline)) void other(int *p) { __asm__ volatile(\"\" : : \"r\"(p) : \"memory\"); }\n",
+	{ "new thread-local variable",
+	  "#ifdef FIX\nstatic __thread int fresh = 3;\n#endif\nint work(int x) {\n#ifdef FIX\nfresh += x; x += fresh;\n#endif\n"
+	  "return x * 3 + 1; }\n",
+	  "-O1 -fPIE -ffunction-sections", "-pie", "thread-local", HP_E_REFUSED },
+	{ "exception tables",
+	  "void other(int *);\nstatic void undo(int *p) { other(p); }\nint work(int x) { __attribute__((cleanup(undo))) int y = "
+	  "x;\n"
+	  "#ifdef FIX\ny++;\n#endif\nother(&y); return y; }\n__attribute__((noinline)) void other(int *p) { __asm__ "
+	  "volatile(\"\" : : \"r\"(p) : \"memory\"); }\n",
 	  "-O0 -fexceptions -fPIE -ffunction-sections", "-pie", "exception tables", HP_E_REFUSED },
 };
 
@@ -253,12 +260,15 @@ test_entries(void **state)
 		struct packed p;
 		char text[1024];
 
-		(void)snprintf(text, sizeof(text),
-		               "__asm__(\".section .text.work,\\\"ax\\\",@progbits; .globl work; .type work, @function; work:\"\n#ifdef FIX\n"
-		               "\"lea 1(%%rdi), %%eax; ret; nop; nop; nop; nop; nop; .size work, .-work\"\n#else\n\"%s\"\n#endif\n"
-		               "\"; .section .text.after,\\\"ax\\\",@progbits; .globl after; .type after, @function; after: mov $3, %%eax; ret;"
-		               " .size after, .-after; .text\");\n",
-		               cases[i].body);
+		(void)snprintf(
+			text, sizeof(text),
+			"__asm__(\".section .text.work,\\\"ax\\\",@progbits; .globl work; .type work, @function; work:\"\n#ifdef "
+		        "FIX\n"
+			"\"lea 1(%%rdi), %%eax; ret; nop; nop; nop; nop; nop; .size work, .-work\"\n#else\n\"%s\"\n#endif\n"
+			"\"; .section .text.after,\\\"ax\\\",@progbits; .globl after; .type after, @function; after: mov $3, "
+		        "%%eax; ret;"
+			" .size after, .-after; .text\");\n",
+			cases[i].body);
 		for (char *s = text; (s = strstr(s, "%%")) != NULL;)
 			memmove(s, s + 1, strlen(s));
 		sources(text, "int work(int); int main(int argc, char **argv) { (void)argv; return work(argc); }\n");
@@ -309,11 +319,16 @@ test_meta(void **state)
 {
 	static const struct {
 		const char *json, *words;
-	} bad[] = { { "{", "line" }, { "[]", "not a JSON object" }, { "{\"name\": 3}", "'name' must be" }, { "{\"nme\": \"x\"}", "unknown key" },
-		    { "{\"serial\": -1}", "not negative" }, { "{\"name\": \"a\", \"name\": \"b\"}", "duplicate" },
+	} bad[] = { { "{", "line" },
+		    { "[]", "not a JSON object" },
+		    { "{\"name\": 3}", "'name' must be" },
+		    { "{\"nme\": \"x\"}", "unknown key" },
+		    { "{\"serial\": -1}", "not negative" },
+		    { "{\"name\": \"a\", \"name\": \"b\"}", "duplicate" },
 		    { "{\"fixes\": [1]}", "'fixes' must be" } };
-	static const char good[] = "{ \"name\": \"fix\", \"serial\": 9, \"fixes\": [\"CVE-1\"], \"baseline\": { \"name\": \"p\", \"version\": \"1\" },"
-	                           " \"restart_required\": true, \"expires\": 2000000000 }";
+	static const char good[] = "{ \"name\": \"fix\", \"serial\": 9, \"fixes\": [\"CVE-1\"], \"baseline\": { \"name\": \"p\", "
+	                           "\"version\": \"1\" },"
+				   " \"restart_required\": true, \"expires\": 2000000000 }";
 	struct hp_pack_options o = { .meta = { (const uint8_t *)good, sizeof(good) - 1 } };
 	struct packed p;
 

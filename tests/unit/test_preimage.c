@@ -14,13 +14,15 @@ static const char work_c[] =
 	"double doubles(double d) { return d * 2.75 + 0.125; }\n"
 	"int tls(int x) { tls_own += x; tls_other += 2; return tls_own + tls_other; }\n"
 	"int (*taken(int x))(int) { return x ? other_fn : callee; }\n"
-	"int cases(int x) { switch (x) { case 0: return 3; case 1: return callee(7); case 2: return 11; case 3: return other_fn(1);"
+	"int cases(int x) { switch (x) { case 0: return 3; case 1: return callee(7); case 2: return 11; case 3: return "
+        "other_fn(1);"
 	" case 4: return 99; case 5: return 1234; case 6: puts(\"six\"); return 6; default: return -1; } }\n";
 static const char main_c[] =
 	"int other_var = 5; __thread int tls_other = 6; int other_fn(int x) { return x * 2; }\n"
 	"int calls(int); int reads(int); const char *strings(int); double doubles(double); int tls(int); int (*taken(int))(int);"
 	"int cases(int);\n"
-	"int main(int argc, char **argv) { (void)argv; return calls(argc) + reads(argc) + *strings(argc) + (int)doubles(argc) + tls(argc) +"
+	"int main(int argc, char **argv) { (void)argv; return calls(argc) + reads(argc) + *strings(argc) + (int)doubles(argc) + "
+        "tls(argc) +"
 	" taken(argc)(1) + cases(argc); }\n";
 
 static const struct {
@@ -96,7 +98,8 @@ check_finds(const struct fixture *f, const char *build, const char *func, uint32
 			if (f->mod->syms[f->mod->by_name[first + j]].va == find->value)
 				n = 0;
 		if (n > 0)
-			fail_msg("%s: '%s' gives %s a wrong address: 0x%llx", build, func, sym->name, (unsigned long long)find->value);
+			fail_msg("%s: '%s' gives %s a wrong address: 0x%llx", build, func, sym->name,
+			         (unsigned long long)find->value);
 	}
 }
 
@@ -119,11 +122,12 @@ test_every_function(void **state)
 				continue;
 			va = address_of(f.mod, name);
 			if (hp_preimage_match(f.obj->parts, i, f.mod, va, f.finds, &cnt, &diff, &err) != 1)
-				fail_msg("%s: %s+0x%llx: %s / %s (%s)", builds[b].name, name, (unsigned long long)diff.off, diff.old_text,
-				         diff.base_text, diff.cause);
+				fail_msg("%s: %s+0x%llx: %s / %s (%s)", builds[b].name, name, (unsigned long long)diff.off,
+				         diff.old_text, diff.base_text, diff.cause);
 			check_finds(&f, builds[b].name, name, cnt);
 			assert_code(hp_preimage_match(f.obj->parts, i, f.mod, va + 1, f.finds, &cnt, NULL, &err), 0, &err);
-			assert_code(hp_preimage_match(f.obj->parts, i, f.mod, UINT64_MAX - 8, f.finds, &cnt, NULL, &err), 0, &err);
+			assert_code(hp_preimage_match(f.obj->parts, i, f.mod, UINT64_MAX - 8, f.finds, &cnt, NULL, &err), 0,
+			            &err);
 		}
 		fixture_close(&f);
 	}
@@ -177,8 +181,9 @@ test_string(void **state)
 	p = memmem(f.file.p, f.file.len, "another string of work", 22);
 	assert_non_null(p);
 	*p = 'A';
-	assert_code(hp_preimage_match(f.obj->parts, hand_find(f.obj->parts, "strings"), f.mod, address_of(f.mod, "strings"), f.finds, &cnt,
-	                              &diff, &err), 0, &err);
+	assert_code(hp_preimage_match(f.obj->parts, hand_find(f.obj->parts, "strings"), f.mod, address_of(f.mod, "strings"),
+	                              f.finds, &cnt, &diff, &err),
+	            0, &err);
 	assert_non_null(strstr(diff.cause, "string"));
 	fixture_close(&f);
 }
