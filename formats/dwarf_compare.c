@@ -6,8 +6,6 @@
 
 #define CANDIDATES_MAX 64u /* of one name that a leftover is tried against */
 
-/* The units of both sides that are versions of each other get the same number; type units, which belong to all, get 0.
- * By name; a unit whose name changed (an absolute path in another folder) by its last path component. */
 static const char *
 base_name(const char *path)
 {
@@ -16,9 +14,9 @@ base_name(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
+/* ids[i] of each compile unit that has none yet = what ${map} says of its name; with ${next} names that are not there are added. */
 static int
-number_units(const struct hp_dwarf *dw, struct hp_map *map, bool by_base, uint32_t *ids, uint32_t *next, bool may_add,
-             struct hp_err *err)
+number_units(const struct hp_dwarf *dw, struct hp_map *map, bool by_base, uint32_t *ids, uint32_t *next, struct hp_err *err)
 {
 	for (uint32_t i = 0; i < dw->units_cnt; i++) {
 		const char *name = by_base ? base_name(dw->units[i].id.name) : dw->units[i].id.name;
@@ -29,7 +27,7 @@ number_units(const struct hp_dwarf *dw, struct hp_map *map, bool by_base, uint32
 			continue;
 		if (hp_map_get_str(map, name, &id)) {
 			ids[i] = (uint32_t)id;
-		} else if (may_add) {
+		} else if (next != NULL) {
 			ids[i] = ++*next;
 			r = hp_map_put_str(map, name, *next, err);
 			if (r < 0)
@@ -39,13 +37,24 @@ number_units(const struct hp_dwarf *dw, struct hp_map *map, bool by_base, uint32
 	return 0;
 }
 
-/* A single unit on both sides is one pair whatever it is called. */
-static bool
-single_units(const struct hp_dwarf *dw)
+static int
+pool_unpaired(const struct hp_dw_cmp *cmp, uint32_t *old_ids, const uint32_t *new_ids, uint32_t max_id, struct hp_err *err)
 {
-	return dw->ids_cnt <= 1;
+	bool *used = calloc((size_t)max_id + 1, sizeof(*used));
+
+	if (used == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory for %u units", max_id);
+	for (uint32_t i = 0; i < cmp->new_dw->units_cnt; i++)
+		used[new_ids[i]] = true;
+	for (uint32_t i = 0; i < cmp->old_dw->units_cnt; i++)
+		old_ids[i] = used[old_ids[i]] ? old_ids[i] : 0;
+	free(used);
+	return 0;
 }
 
+/* The units of both sides that are versions of each other get the same number: by name; a unit whose name changed (an absolute
+ * path in another folder) by its last path component. Those that have no partner are compared as one lot, number 0, with
+ * the type units, which belong to all: so a difference is not missed because a file was renamed. */
 static int
 pair_units(struct hp_dw_cmp *cmp, uint32_t *old_ids, uint32_t *new_ids, struct hp_err *err)
 {
@@ -53,17 +62,19 @@ pair_units(struct hp_dw_cmp *cmp, uint32_t *old_ids, uint32_t *new_ids, struct h
 	uint32_t next = 0;
 	int r;
 
-	if (single_units(cmp->old_dw) && single_units(cmp->new_dw))
-		return 0;
-	r = number_units(cmp->old_dw, &names, false, old_ids, &next, true, err);
+	if (cmp->old_dw->ids_cnt <= 1 && cmp->new_dw->ids_cnt <= 1)
+		return 0; /* one pair, whatever they are called */
+	r = number_units(cmp->old_dw, &names, false, old_ids, &next, err);
 	if (r == 0)
-		r = number_units(cmp->new_dw, &names, false, new_ids, &next, false, err);
+		r = number_units(cmp->new_dw, &names, false, new_ids, NULL, err);
 	for (uint32_t i = 0; r == 0 && i < cmp->old_dw->units_cnt; i++) {
 		if (old_ids[i] != 0)
 			r = hp_map_put_str(&bases, base_name(cmp->old_dw->units[i].id.name), old_ids[i], err);
 	}
 	if (r == 0)
-		r = number_units(cmp->new_dw, &bases, true, new_ids, &next, true, err);
+		r = number_units(cmp->new_dw, &bases, true, new_ids, NULL, err);
+	if (r == 0)
+		r = pool_unpaired(cmp, old_ids, new_ids, next, err);
 	hp_map_release(&names);
 	hp_map_release(&bases);
 	return r;

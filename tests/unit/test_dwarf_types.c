@@ -206,6 +206,35 @@ every_form_of_dwarf(void **state)
 	}
 }
 
+/* Objects of several units (ld -r): compared unit by unit, and as one lot when the names do not fit. */
+static void
+several_units(void **state)
+{
+	static const char *const names[] = { "m1.c", "m2.c", "renamed.c" };
+	static const char *const first = "struct s { int a; } v1;", *const second[] = { "struct s { long b; } v2;",
+											 "struct s { long b, c; } v2;" };
+	char text[1024], cmd[9000];
+	struct hp_err err = { 0 };
+	struct obj o[3];
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		assert_true(compile("gcc -g", first, names[0]));
+		assert_true(compile("gcc -g", second[i > 0], names[i == 2 ? 2 : 1]));
+		(void)snprintf(cmd, sizeof(cmd), "ld -r -o %s %s.o %s.o", scratch("m.o"), scratch(names[0]),
+		               scratch(names[i == 2 ? 2 : 1]));
+		assert_int_equal(run_cmd(cmd), 0);
+		assert_code(obj_open(scratch("m.o"), &o[i], &err), 1, &err);
+	}
+	for (size_t i = 1; i < 3; i++) {
+		diff_text(&o[0], &o[i], text, sizeof(text));
+		assert_string_equal(text, "size struct s: size 8 became 16; member 'c' added at offset 8\n"
+					  "variable v2: struct s of 8 bytes became struct s of 16 bytes\n");
+	}
+	for (size_t i = 0; i < 3; i++)
+		obj_close(&o[i]);
+}
+
 static void
 says_where(void **state)
 {
@@ -229,6 +258,7 @@ main(void)
 		cmocka_unit_test(differences_in_c),
 		cmocka_unit_test(differences_in_cxx),
 		cmocka_unit_test(every_form_of_dwarf),
+		cmocka_unit_test(several_units),
 		cmocka_unit_test(says_where),
 	};
 
