@@ -180,9 +180,12 @@ read_entry(struct building *b, const struct hp_dw_unit *u, struct hp_dw_cur *c, 
 		.children = hp_dw_get(c, 1) != 0, .attrs_idx = b->attrs_cnt,
 	};
 
+	uint64_t seen = 0; /* actions; a second attribute of one kind is malformed and skipped, which keeps the list short */
+
 	for (;;) {
 		uint64_t at = hp_dw_uleb(c), form = hp_dw_uleb(c);
 		int64_t implicit = form == DW_FORM_implicit_const ? hp_dw_sleb(c) : 0;
+		enum hp_dw_action action = attr_action(&a, at);
 		int r;
 
 		if (c->bad || (at == 0 && form == 0))
@@ -190,7 +193,10 @@ read_entry(struct building *b, const struct hp_dw_unit *u, struct hp_dw_cur *c, 
 		if (form == 0 || form > UINT16_MAX)
 			return hp_err_set(err, HP_E_FORMAT, "abbreviation %llu: form 0x%llx is not known",
 			                  (unsigned long long)code, (unsigned long long)form);
-		r = add_attr(b, &a, (struct hp_dw_attr){ (uint8_t)attr_action(&a, at), (uint16_t)form, implicit }, u, err);
+		if ((seen >> action & 1) != 0)
+			action = HP_DW_A_SKIP;
+		seen |= (uint64_t)1 << action;
+		r = add_attr(b, &a, (struct hp_dw_attr){ (uint8_t)action, (uint16_t)form, implicit }, u, err);
 		if (r < 0)
 			return r;
 	}

@@ -14,7 +14,7 @@ base_name(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
-/* ids[i] of each compile unit that has none yet = what ${map} says of its name; with ${next} names that are not there are added. */
+/* ids[i] of each compile unit that has none yet = what ${map} says of its name; with ${next} unknown names are added. */
 static int
 number_units(const struct hp_dwarf *dw, struct hp_map *map, bool by_base, uint32_t *ids, uint32_t *next, struct hp_err *err)
 {

@@ -5,7 +5,7 @@
 #include "formats/dwarf_compat.h"
 
 #define DEPTH_MAX 256u  /* nested types; C programs stay below 20 */
-#define CHAIN_MAX 1024u /* typedefs and qualifiers in a row */
+#define CHAIN_MAX 128u  /* typedefs and qualifiers in a row */
 
 bool
 hp_dw_is_record(uint16_t tag)
@@ -187,18 +187,35 @@ same_slot(struct hp_dw_cmp *cmp, uint32_t a, uint32_t b)
 	return x->value == y->value && same_str(x->name, y->name) && same_str(x->linkage, y->linkage);
 }
 
+/* hp_dw_next() that pays for what it steps over, so that long lists of other children cannot make the search quadratic. */
+bool
+hp_dw_next_paid(struct hp_dw_cmp *cmp, const struct hp_dwarf *dw, uint32_t parent, uint32_t *child,
+                bool (*want)(const struct hp_dw_node *n))
+{
+	uint32_t from = *child != 0 ? *child : parent, to;
+	uint64_t price;
+
+	*child = hp_dw_next(dw, parent, *child, want);
+	to = *child != 0 ? *child : dw->nodes[parent].end;
+	price = 1 + (to - from) / 32;
+	if (cmp->steps < price) {
+		cmp->failed = true;
+		return false;
+	}
+	cmp->steps -= price;
+	return true;
+}
+
 static bool
 same_children(struct hp_dw_cmp *cmp, uint32_t a, uint32_t b, bool (*want)(const struct hp_dw_node *n),
               bool (*same)(struct hp_dw_cmp *cmp, uint32_t a, uint32_t b))
 {
-	uint32_t x = hp_dw_next(cmp->old_dw, a, 0, want), y = hp_dw_next(cmp->new_dw, b, 0, want);
+	uint32_t x = 0, y = 0;
 
-	while (x != 0 && y != 0) {
-		if (!step(cmp) || !same(cmp, x, y))
+	do {
+		if (!hp_dw_next_paid(cmp, cmp->old_dw, a, &x, want) || !hp_dw_next_paid(cmp, cmp->new_dw, b, &y, want))
 			return false;
-		x = hp_dw_next(cmp->old_dw, a, x, want);
-		y = hp_dw_next(cmp->new_dw, b, y, want);
-	}
+	} while (x != 0 && y != 0 && same(cmp, x, y));
 	return x == 0 && y == 0;
 }
 
@@ -215,9 +232,8 @@ same_enumerators(struct hp_dw_cmp *cmp, uint32_t a, uint32_t b)
 		bool wrapped = false;
 
 		do {
-			if (!step(cmp))
+			if (!hp_dw_next_paid(cmp, cmp->new_dw, b, &y, hp_dw_is_enumerator))
 				return false;
-			y = hp_dw_next(cmp->new_dw, b, y, hp_dw_is_enumerator);
 			if (y == 0) {
 				if (wrapped)
 					return false;

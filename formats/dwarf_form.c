@@ -2,6 +2,8 @@
 
 #include "formats/dwarf_compat.h"
 
+#define NAME_MAX_LEN ((uint64_t)16384) /* of a shared string; longer ones count as absent */
+
 uint64_t
 hp_dw_get(struct hp_dw_cur *c, unsigned len)
 {
@@ -199,10 +201,15 @@ hp_dw_form_skip(const struct hp_dw_unit *u, uint64_t form, struct hp_dw_cur *c)
 static void
 set_str(struct hp_view sect, uint64_t off, struct hp_dw_value *ret)
 {
-	const char *s = hp_view_str(sect, off);
+	struct hp_view room;
 
-	ret->cls = s != NULL ? HP_DW_C_STR : HP_DW_C_NONE;
-	ret->s = s;
+	ret->cls = HP_DW_C_NONE;
+	/* Many entries may share one string: an endless one must not cost its length each time. */
+	if (off >= sect.len || !hp_view_sub(sect, off, sect.len - off < NAME_MAX_LEN ? sect.len - off : NAME_MAX_LEN, &room) ||
+	    memchr(room.p, 0, room.len) == NULL)
+		return;
+	ret->cls = HP_DW_C_STR;
+	ret->s = (const char *)room.p;
 }
 
 /* Entry ${idx} of .debug_str_offsets (width = offset size) or .debug_addr (width = address size). */

@@ -184,6 +184,7 @@ struct hp_dwarf {
 	uint32_t *index;             /* per 64 bytes of HP_DW_INFO: first node at or behind that offset */
 	size_t index_cnt;
 	bool nodes_read;
+	uint64_t names_budget;       /* bytes of qualified names that may still be made */
 	struct hp_buf tables;        /* struct hp_dw_table */
 	struct hp_buf files;         /* struct hp_dw_file */
 	struct hp_buf rows;          /* struct hp_dw_row */
@@ -262,6 +263,8 @@ HP_MUST_CHECK int hp_dw_read_root(struct hp_dwarf *dw, struct hp_dw_unit *u, str
 uint32_t hp_dw_find(const struct hp_dwarf *dw, uint32_t off);
 /* hp_dw_origin(dw, n): follow origins to the last node (at most 8 steps). */
 uint32_t hp_dw_origin(const struct hp_dwarf *dw, uint32_t n);
+/* hp_dw_function_of(dw, n): the function that node ${n} lies in, its origin; 0 = none. */
+uint32_t hp_dw_function_of(const struct hp_dwarf *dw, uint32_t n);
 /* hp_dw_unit_of(dw, n): the unit that node ${n} lies in. */
 struct hp_dw_unit *hp_dw_unit_of(const struct hp_dwarf *dw, uint32_t n);
 

@@ -40,6 +40,8 @@ qualified(struct hp_dwarf *dw, uint32_t n, const char *name)
 	const char *ret = NULL;
 	int r = 0;
 
+	if (dw->names_budget < SCOPES_MAX * 256)
+		return NULL;
 	for (uint32_t p = dw->nodes[n].parent; in_scope(dw->nodes[p].tag) && cnt < SCOPES_MAX; p = dw->nodes[p].parent)
 		scope[cnt++] = dw->nodes[p].name != NULL ? dw->nodes[p].name : "(anonymous)";
 	if (cnt == 0)
@@ -54,19 +56,9 @@ qualified(struct hp_dwarf *dw, uint32_t n, const char *name)
 		r = hp_buf_add(&b, name, strnlen(name, 256) + 1, NULL);
 	if (r == 0)
 		ret = hp_arena_strndup(&dw->arena, (const char *)b.p, b.len - 1);
+	dw->names_budget -= b.len;
 	hp_buf_release(&b);
 	return ret;
-}
-
-/* The function that node ${n} lies in, 0 = none. */
-static uint32_t
-function_of(const struct hp_dwarf *dw, uint32_t n)
-{
-	for (uint32_t p = dw->nodes[n].parent; p != 0; p = dw->nodes[p].parent) {
-		if (dw->nodes[p].tag == DW_TAG_subprogram || dw->nodes[p].tag == DW_TAG_inlined_subroutine)
-			return hp_dw_origin(dw, p);
-	}
-	return 0;
 }
 
 static const char *
@@ -113,7 +105,7 @@ classify_symbol(struct hp_dwarf *dw, uint32_t n, struct hp_dw_item *it)
 	}
 	if (x->tag != DW_TAG_variable || (x->flags & HP_DW_HAS_LOC) == 0 || (x->flags & HP_DW_DECLARATION) != 0)
 		return;
-	f = function_of(dw, n);
+	f = hp_dw_function_of(dw, n);
 	if (f != 0 && (x->flags & HP_DW_HAS_ADDR) == 0)
 		return;
 	o = hp_dw_origin(dw, n);
@@ -122,9 +114,13 @@ classify_symbol(struct hp_dwarf *dw, uint32_t n, struct hp_dw_item *it)
 	*it = (struct hp_dw_item){ .kind = HP_DW_I_VARIABLE, .node = x->type != 0 ? n : o };
 	if (f == 0)
 		it->name = symbol_name(dw, o);
+	else if (dw->names_budget < 2 * 256)
+		it->name = NULL;
 	else
 		it->name = hp_arena_printf(&dw->arena, "%.256s.%.256s", dw->nodes[f].name != NULL ? dw->nodes[f].name : "?",
 		                           dw->nodes[o].name);
+	if (f != 0 && it->name != NULL)
+		dw->names_budget -= strlen(it->name) + 1;
 }
 
 static int
@@ -143,9 +139,11 @@ by_key(const void *a, const void *b)
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
+/* Names of nested scopes are spelled out once an item: their sum is kept in proportion to the input. */
 int
 hp_dw_items(struct hp_dwarf *dw, const uint32_t *unit_ids, struct hp_dw_items *ret, struct hp_err *err)
 {
+	dw->names_budget = 16 * (uint64_t)dw->sect[HP_DW_INFO].len + ((uint64_t)1 << 20);
 	for (uint32_t u = 0; u < dw->units_cnt; u++) {
 		uint32_t end = u + 1 < dw->units_cnt ? dw->units[u + 1].node : dw->nodes_cnt;
 
@@ -156,7 +154,8 @@ hp_dw_items(struct hp_dwarf *dw, const uint32_t *unit_ids, struct hp_dw_items *r
 			classify_type(dw, n, &it);
 			classify_symbol(dw, n, &it);
 			if (it.name == NULL)
-				return hp_err_set(err, HP_E_NOMEM, "no memory for names of types");
+				return hp_err_set(err, HP_E_LIMIT,
+				                  "no memory for names of types, or they are longer than all entries");
 			if (it.name[0] == '\0')
 				continue;
 			it.unit = unit_ids[u];

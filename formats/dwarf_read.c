@@ -6,6 +6,7 @@
 #include "formats/dwarf_compat.h"
 
 #define INDEX_STEP 64u
+#define BLOCKS_MAX 256u /* nested blocks that are searched for their function; compilers refuse more than 256 */
 
 /* What the attributes of the DIE at hand said, besides what goes into its node at once. */
 struct die {
@@ -544,6 +545,18 @@ hp_dw_origin(const struct hp_dwarf *dw, uint32_t n)
 		n = next;
 	}
 	return n;
+}
+
+uint32_t
+hp_dw_function_of(const struct hp_dwarf *dw, uint32_t n)
+{
+	uint32_t p = dw->nodes[n].parent;
+
+	for (unsigned depth = 0; p != 0 && depth < BLOCKS_MAX; depth++, p = dw->nodes[p].parent) {
+		if (dw->nodes[p].tag == DW_TAG_subprogram || dw->nodes[p].tag == DW_TAG_inlined_subroutine)
+			return hp_dw_origin(dw, p);
+	}
+	return 0;
 }
 
 struct hp_dw_unit *

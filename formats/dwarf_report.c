@@ -145,12 +145,7 @@ find_twin(struct hp_dw_cmp *cmp, bool old_side, uint32_t m, uint32_t parent, uin
 	uint32_t at = from;
 
 	for (int round = 0; round < 2; round++) {
-		while ((at = hp_dw_next(in, parent, at, want)) != 0) {
-			if (cmp->steps == 0) {
-				cmp->failed = true;
-				return 0;
-			}
-			cmp->steps--;
+		while (hp_dw_next_paid(cmp, in, parent, &at, want) && at != 0) {
 			if (old_side ? same_name(cmp, m, at) : same_name(cmp, at, m))
 				return at;
 			if (round == 1 && at == from)

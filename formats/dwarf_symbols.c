@@ -11,16 +11,6 @@ struct found {
 	uint32_t var;      /* node that has the name */
 };
 
-static uint32_t
-function_of(const struct hp_dwarf *dw, uint32_t n)
-{
-	for (uint32_t p = dw->nodes[n].parent; p != 0; p = dw->nodes[p].parent) {
-		if (dw->nodes[p].tag == DW_TAG_subprogram || dw->nodes[p].tag == DW_TAG_inlined_subroutine)
-			return hp_dw_origin(dw, p);
-	}
-	return 0;
-}
-
 static const char *
 or_empty(const char *s)
 {
@@ -40,7 +30,7 @@ collect(struct hp_dwarf *dw, struct hp_buf *all, struct hp_err *err)
 		if (x->tag != DW_TAG_variable || (x->flags & HP_DW_HAS_ADDR) == 0)
 			continue;
 		f.var = hp_dw_origin(dw, n);
-		f.function = function_of(dw, f.var);
+		f.function = hp_dw_function_of(dw, f.var);
 		if (f.function == 0 || dw->nodes[f.var].name == NULL || !hp_dw_place(dw, x->value, &f.s.sec_idx, &f.s.off))
 			continue;
 		f.s.name = dw->nodes[f.var].name;
@@ -147,7 +137,7 @@ read_decls(struct hp_dwarf *dw, struct hp_err *err)
 		bool definition;
 
 		if ((x->tag != DW_TAG_subprogram && x->tag != DW_TAG_variable) || x->decl_line == 0 ||
-		    (x->tag == DW_TAG_variable && function_of(dw, n) != 0))
+		    (x->tag == DW_TAG_variable && hp_dw_function_of(dw, n) != 0))
 			continue;
 		/* A definition after a declaration has a line of its own, the name is in the declaration. */
 		if (x->name == NULL)

@@ -138,8 +138,8 @@ read_format(struct header *h, struct entry_format *f)
 		f->form[i] = hp_dw_uleb(&h->c);
 	}
 	f->entries = hp_dw_uleb(&h->c);
-	/* Each entry has a byte at least, so that the count is in proportion. */
-	return !h->c.bad && f->entries <= (f->cnt == 0 ? 0 : (uint64_t)(h->c.end - h->c.p));
+	/* Each entry has two bytes at least, so that the count is in proportion. */
+	return !h->c.bad && f->entries <= (f->cnt == 0 ? 0 : (uint64_t)(h->c.end - h->c.p) / 2);
 }
 
 static bool

@@ -53,6 +53,9 @@ bool hp_dw_is_record(uint16_t tag); /* struct, union, class */
 bool hp_dw_is_data(const struct hp_dw_node *n);
 /* hp_dw_next(dw, parent, child, want): next child of ${parent} behind ${child} (0: the first) that ${want} accepts, 0 = none. */
 uint32_t hp_dw_next(const struct hp_dwarf *dw, uint32_t parent, uint32_t child, bool (*want)(const struct hp_dw_node *n));
+/* hp_dw_next_paid(cmp, dw, parent, child, want): *child = the next one; false: the budget is used up. */
+bool hp_dw_next_paid(struct hp_dw_cmp *cmp, const struct hp_dwarf *dw, uint32_t parent, uint32_t *child,
+                     bool (*want)(const struct hp_dw_node *n));
 bool hp_dw_is_param(const struct hp_dw_node *n);
 bool hp_dw_is_enumerator(const struct hp_dw_node *n);
 bool hp_dw_is_subrange(const struct hp_dw_node *n);
