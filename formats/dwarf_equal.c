@@ -72,6 +72,19 @@ qualifier(uint16_t tag)
 	}
 }
 
+/* An entry without contents that stands for a type unit's type leads there. (A definition leads to its declaration, by
+ * DW_AT_specification.) */
+static uint32_t
+definition(const struct hp_dwarf *dw, uint32_t n)
+{
+	const struct hp_dw_node *x = &dw->nodes[n];
+	uint32_t to = 0;
+
+	if (x->origin != 0 && (x->flags & HP_DW_HAS_SIZE) == 0)
+		to = hp_dw_find(dw, x->origin);
+	return to != 0 && dw->nodes[to].tag == x->tag ? to : n;
+}
+
 uint32_t
 hp_dw_strip(const struct hp_dwarf *dw, uint32_t off, unsigned *ret_quals)
 {
@@ -83,10 +96,7 @@ hp_dw_strip(const struct hp_dwarf *dw, uint32_t off, unsigned *ret_quals)
 		if (n == 0)
 			return 0;
 		if (tag != DW_TAG_typedef && tag != DW_TAG_template_alias && qualifier(tag) == 0) {
-			/* A declaration that stands for a type unit's type. */
-			if (dw->nodes[n].origin == 0 || !hp_dw_is_record(tag))
-				return n;
-			return hp_dw_origin(dw, n);
+			return definition(dw, n);
 		}
 		*ret_quals |= qualifier(tag);
 		off = dw->nodes[n].type;
@@ -151,8 +161,8 @@ same_scope(const struct hp_dw_cmp *cmp, uint32_t a, uint32_t b)
 	const struct hp_dw_node *x = cmp->old_dw->nodes, *y = cmp->new_dw->nodes;
 
 	for (unsigned i = 0; i < 32; i++) {
-		a = x[a].parent;
-		b = y[b].parent;
+		a = hp_dw_scope(cmp->old_dw, a);
+		b = hp_dw_scope(cmp->new_dw, b);
 		if (!is_scope(x[a].tag) || !is_scope(y[b].tag))
 			return is_scope(x[a].tag) == is_scope(y[b].tag);
 		if (!same_str(x[a].name, y[b].name))
@@ -355,8 +365,9 @@ compare(struct hp_dw_cmp *cmp, uint32_t a, uint32_t b)
 	case DW_TAG_union_type:
 	case DW_TAG_interface_type:
 	case DW_TAG_enumeration_type:
+		/* Two without name and contents (lambdas in type units): nothing says that they differ. */
 		if (((x->flags | y->flags) & HP_DW_DECLARATION) != 0)
-			return false;
+			return (x->flags & y->flags & HP_DW_DECLARATION) != 0 && x->name == NULL && y->name == NULL;
 		return hp_dw_same_layout(cmp, a, b);
 	case DW_TAG_pointer_type:
 	case DW_TAG_reference_type:

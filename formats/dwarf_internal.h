@@ -263,6 +263,8 @@ HP_MUST_CHECK int hp_dw_read_root(struct hp_dwarf *dw, struct hp_dw_unit *u, str
 uint32_t hp_dw_find(const struct hp_dwarf *dw, uint32_t off);
 /* hp_dw_origin(dw, n): follow origins to the last node (at most 8 steps). */
 uint32_t hp_dw_origin(const struct hp_dwarf *dw, uint32_t n);
+/* hp_dw_scope(dw, n): the node around the declaration of ${n}: `struct a::b {}` stands outside of a. */
+uint32_t hp_dw_scope(const struct hp_dwarf *dw, uint32_t n);
 /* hp_dw_function_of(dw, n): the function that node ${n} lies in, its origin; 0 = none. */
 uint32_t hp_dw_function_of(const struct hp_dwarf *dw, uint32_t n);
 /* hp_dw_unit_of(dw, n): the unit that node ${n} lies in. */

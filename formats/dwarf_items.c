@@ -42,7 +42,7 @@ qualified(struct hp_dwarf *dw, uint32_t n, const char *name)
 
 	if (dw->names_budget < SCOPES_MAX * 256)
 		return NULL;
-	for (uint32_t p = dw->nodes[n].parent; in_scope(dw->nodes[p].tag) && cnt < SCOPES_MAX; p = dw->nodes[p].parent)
+	for (uint32_t p = hp_dw_scope(dw, n); in_scope(dw->nodes[p].tag) && cnt < SCOPES_MAX; p = hp_dw_scope(dw, p))
 		scope[cnt++] = dw->nodes[p].name != NULL ? dw->nodes[p].name : "(anonymous)";
 	if (cnt == 0)
 		return name;

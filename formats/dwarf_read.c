@@ -424,10 +424,24 @@ make_index(struct hp_dwarf *dw, struct hp_err *err)
 	return 0;
 }
 
+static bool
+is_aggregate(uint16_t tag)
+{
+	return tag == DW_TAG_structure_type || tag == DW_TAG_union_type || tag == DW_TAG_class_type ||
+	       tag == DW_TAG_enumeration_type;
+}
+
 /* `typedef struct { ... } name;`: the type is known by that name. */
 static void
 name_anonymous(struct hp_dwarf *dw)
 {
+	/* `struct a::b {}`: the name is in the declaration. */
+	for (uint32_t i = 1; i < dw->nodes_cnt; i++) {
+		struct hp_dw_node *n = &dw->nodes[i];
+
+		if (n->name == NULL && n->origin != 0 && (n->flags & HP_DW_DECLARATION) == 0 && is_aggregate(n->tag))
+			n->name = dw->nodes[hp_dw_origin(dw, i)].name;
+	}
 	for (uint32_t i = 1; i < dw->nodes_cnt; i++) {
 		const struct hp_dw_node *td = &dw->nodes[i];
 		struct hp_dw_node *n;
@@ -437,8 +451,7 @@ name_anonymous(struct hp_dwarf *dw)
 		n = &dw->nodes[hp_dw_find(dw, td->type)];
 		if (n->name != NULL || (n->flags & HP_DW_DECLARATION) != 0)
 			continue;
-		if (n->tag == DW_TAG_structure_type || n->tag == DW_TAG_union_type || n->tag == DW_TAG_class_type ||
-		    n->tag == DW_TAG_enumeration_type) {
+		if (is_aggregate(n->tag)) {
 			n->name = td->name;
 			n->flags |= HP_DW_ALIAS;
 		}
@@ -545,6 +558,12 @@ hp_dw_origin(const struct hp_dwarf *dw, uint32_t n)
 		n = next;
 	}
 	return n;
+}
+
+uint32_t
+hp_dw_scope(const struct hp_dwarf *dw, uint32_t n)
+{
+	return dw->nodes[hp_dw_origin(dw, n)].parent;
 }
 
 uint32_t

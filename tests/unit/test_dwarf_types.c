@@ -112,6 +112,11 @@ static const struct pair cxx_pairs[] = {
 	  "template<class T> struct t { T y[2]; T x; }; t<int> v; t<int> w2;",
 	  "size struct t<int>: size 4 became 12; member 'y' added at offset 0; member 'x' moved from offset 0 to offset 8\n"
 	  "variable v: struct t<int> of 4 bytes became struct t<int> of 12 bytes\n" },
+	{ "defined outside of its class", "struct a { struct b; b *p; }; struct a::b { int x; }; a::b v; a w;",
+	  "struct a { struct b; b *p; }; struct a::b { int x, y; }; a::b v2; a w;",
+	  "size struct a::b: size 4 became 8; member 'y' added at offset 4\n" },
+	{ "anonymous union in a class", "struct a { union { int x; float y; }; a *n; }; a v;",
+	  "\n\nstruct a { union { int x; float y; }; a *n; }; a v;", "" },
 	{ "static member", "struct s { static int a; int b; }; s v;", "struct s { static int a; static int c; int b; }; s v;",
 	  "" },
 };
@@ -150,6 +155,8 @@ differences_in_cxx(void **state)
 {
 	(void)state;
 	check_pairs(cxx_pairs, CNT(cxx_pairs), "g++ -g -w -fno-eliminate-unused-debug-types", ".cc");
+	check_pairs(cxx_pairs, CNT(cxx_pairs), "g++ -gdwarf-4 -w -fdebug-types-section", ".cc");
+	check_pairs(cxx_pairs, CNT(cxx_pairs), "g++ -gdwarf-5 -w -fdebug-types-section", ".cc");
 }
 
 /* The same difference is found whatever form the debug information has. */
