@@ -114,6 +114,7 @@ found(struct match *m, const struct hp_rel *rel, enum hp_find_kind kind, bool br
 	m->finds[m->finds_cnt++] = (struct hp_find){
 		.rel_idx = m->parts->v[m->part_idx].rels_first + (uint32_t)(rel - m->rels),
 		.sym_idx = rel->sym_idx, .kind = kind, .branch = branch, .value = value,
+		.module_wide = rel->type == R_X86_64_TLSLD,
 	};
 }
 
@@ -304,8 +305,12 @@ match_rel(struct match *m, const struct hp_rel *rel, uint32_t left, uint32_t *re
 	case R_X86_64_TPOFF32:
 		found(m, rel, HP_FIND_TPOFF, false, (uint64_t)(int64_t)field32(m->base, off) - (uint64_t)rel->addend);
 		return 1;
+	case R_X86_64_DTPOFF32: /* where local-dynamic became local-exec, so did its offsets */
+		found(m, rel, m->mod->kind == HP_MAN_SHARED ? HP_FIND_DTPOFF : HP_FIND_TPOFF, false,
+		      (uint64_t)(int64_t)field32(m->base, off) - (uint64_t)rel->addend);
+		return 1;
 	default:
-		return 1; /* a field whose value tells nothing: DTPOFF32, SIZE32 ... */
+		return 1; /* a field whose value tells nothing: SIZE32 ... */
 	}
 }
 

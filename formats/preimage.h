@@ -18,6 +18,7 @@ enum hp_find_kind {
 	HP_FIND_SLOT,  /* value: address of the GOT slot of the symbol */
 	HP_FIND_NAME,  /* no value: the module leaves this place to the dynamic linker */
 	HP_FIND_TPOFF, /* value: offset of the symbol from the thread pointer */
+	HP_FIND_DTPOFF, /* value: offset of the symbol in the module's TLS block */
 	HP_FIND_TLS_SLOT, /* value: address of the GOT slot with the thread-pointer offset, or of a module-offset pair */
 };
 
@@ -26,6 +27,7 @@ struct hp_find {
 	uint32_t sym_idx; /* in the object's syms */
 	enum hp_find_kind kind;
 	bool branch;      /* the field is the operand of a call or jump */
+	bool module_wide; /* TLS_SLOT: the pair is the module's, not the symbol's (local dynamic) */
 	uint64_t value;
 };
 

@@ -153,21 +153,26 @@ described(const struct reader *rd, uint64_t field_off)
 {
 	const struct hp_object *obj = rd->obj->pair->new_obj;
 
-	for (uint32_t i = 0; i < rd->rels_cnt; i++) {
-		const struct hp_sym *sym;
-		uint32_t part;
-		uint64_t at;
+	uint32_t lo = 0, hi = rd->rels_cnt, part;
+	const struct hp_sym *sym;
+	uint64_t at;
 
-		if (rd->rels[i].off != field_off)
-			continue;
-		sym = &obj->elf->syms[rd->rels[i].sym_idx];
-		if (sym->sec_idx == HP_SEC_UNDEF || sym->sec_idx >= obj->elf->secs_cnt)
-			return NULL;
-		at = sym->value + (uint64_t)rd->rels[i].addend;
-		part = hp_parts_at(obj->parts, sym->sec_idx, at);
-		return part != HP_NONE && obj->parts->v[part].off == at ? rd->obj->items[part] : NULL;
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (rd->rels[mid].off < field_off)
+			lo = mid + 1;
+		else
+			hi = mid;
 	}
-	return NULL;
+	if (lo == rd->rels_cnt || rd->rels[lo].off != field_off)
+		return NULL;
+	sym = &obj->elf->syms[rd->rels[lo].sym_idx];
+	if (sym->sec_idx == HP_SEC_UNDEF || sym->sec_idx >= obj->elf->secs_cnt)
+		return NULL;
+	at = sym->value + (uint64_t)rd->rels[lo].addend;
+	part = hp_parts_at(obj->parts, sym->sec_idx, at);
+	return part != HP_NONE && obj->parts->v[part].off == at ? rd->obj->items[part] : NULL;
 }
 
 static int

@@ -34,11 +34,12 @@ struct hp_place {
 
 /* What the proof has found out about one name or one section of an original object. */
 struct hp_known {
-	bool has_addr, has_plt, has_slot, has_tpoff, has_tls_slot;
+	bool has_addr, has_plt, has_slot, has_tpoff, has_dtpoff, has_tls_slot;
 	uint64_t addr;     /* of the symbol, or of the section's first byte */
 	uint64_t plt;      /* PLT entry that calls of it use */
 	uint64_t slot;     /* GOT slot with its address */
 	uint64_t tpoff;    /* thread-pointer offset of the symbol, or of the section's first byte */
+	uint64_t dtpoff;   /* the same in the module's TLS block */
 	uint64_t tls_slot; /* GOT slot of its thread-local access */
 	const char *from;  /* what showed it first, for messages */
 };
@@ -168,8 +169,14 @@ HP_MUST_CHECK int hp_target_find(struct hp_pk *pk, const struct hp_use *use, str
  * 1 found, 0 the symbol is the module's own or the payload's, HP_E_REFUSED no slot. */
 HP_MUST_CHECK int hp_target_slot(struct hp_pk *pk, const struct hp_use *use, bool branch, uint64_t *ret_slot,
                                  struct hp_err *err);
-/* hp_target_tpoff(pk, use, ret, err): thread-pointer offset of an existing TLS variable of an executable. */
+/* hp_target_tpoff(pk, use, ret, err): thread-pointer offset of an existing TLS variable of an executable. hp_target_dtpoff():
+ * offset of one of a shared library in its TLS block. hp_target_tls_slot(): the baseline's GOT slot for its access (TPOFF64 for
+ * R_X86_64_GOTTPOFF, else the pair of module and offset). */
 HP_MUST_CHECK int hp_target_tpoff(struct hp_pk *pk, const struct hp_use *use, uint64_t *ret, struct hp_err *err);
+HP_MUST_CHECK int hp_target_dtpoff(struct hp_pk *pk, const struct hp_use *use, uint64_t *ret, struct hp_err *err);
+/* hp_tls_slot_offset(mod, slot, ret): a slot that no symbol names: the offset in the module's own block that it stands for. */
+bool hp_tls_slot_offset(const struct hp_module *mod, const struct hp_mod_slot *slot, uint64_t *ret);
+HP_MUST_CHECK int hp_target_tls_slot(struct hp_pk *pk, const struct hp_use *use, uint64_t *ret, struct hp_err *err);
 /* hp_refuse(use, err, fmt): HP_E_REFUSED with symbol, function and object in front. */
 int hp_refuse(const struct hp_use *use, struct hp_err *err, const char *text);
 

@@ -176,22 +176,34 @@ note_tls(struct hp_pk *pk, struct hp_pk_obj *obj, const struct hp_sym *sym, cons
          struct hp_err *err)
 {
 	const struct hp_elf *elf = obj->pair->old_obj->elf;
+	const struct hp_mod_slot *slot;
+	uint64_t off = f->value;
 	struct hp_known *k;
 
 	if (sym->bind != STB_LOCAL && sym->name[0] != '\0') {
 		k = known_of(pk, sym->name, err);
 		if (k == NULL)
 			return HP_E_NOMEM;
+		if (f->kind == HP_FIND_TLS_SLOT && f->module_wide)
+			return 0;
 		if (f->kind == HP_FIND_TLS_SLOT) {
 			k->has_tls_slot = true;
 			k->tls_slot = f->value;
 			return 0;
 		}
+		if (f->kind == HP_FIND_DTPOFF)
+			return agree(&k->has_dtpoff, &k->dtpoff, f->value, "TLS block offset", sym->name, from, from, err);
 		return agree(&k->has_tpoff, &k->tpoff, f->value, "thread-local offset", sym->name, from, from, err);
 	}
-	if (f->kind != HP_FIND_TPOFF || !is_defined(elf, sym))
+	if (!is_defined(elf, sym))
 		return 0;
 	k = &obj->secs[sym->sec_idx];
+	slot = f->kind == HP_FIND_TLS_SLOT ? hp_module_slot_at(pk->mod, f->value) : NULL;
+	if (f->kind == HP_FIND_TLS_SLOT && (slot == NULL || f->module_wide || !hp_tls_slot_offset(pk->mod, slot, &off)))
+		return 0;
+	if (f->kind != HP_FIND_TPOFF)
+		return agree(&k->has_dtpoff, &k->dtpoff, off - sym->value, "TLS block offset of section",
+		             elf->secs[sym->sec_idx].name, from, from, err);
 	return agree(&k->has_tpoff, &k->tpoff, f->value - sym->value, "thread-local offset of section",
 	             elf->secs[sym->sec_idx].name, from, from, err);
 }
@@ -253,6 +265,7 @@ hp_note_finds(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t part_idx, const 
 			r = note_slot(pk, obj, sym, finds[i].value, from, err);
 			break;
 		case HP_FIND_TPOFF:
+		case HP_FIND_DTPOFF:
 		case HP_FIND_TLS_SLOT:
 			r = note_tls(pk, obj, sym, &finds[i], from, err);
 			break;

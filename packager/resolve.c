@@ -75,18 +75,26 @@ static int
 resolve_tls(struct hp_pk *pk, struct hp_use *use, uint64_t off, struct hp_err *err)
 {
 	struct hp_target target = { .kind = HP_FIX_CONST };
+	bool shared = pk->mod->kind == HP_MAN_SHARED;
+	uint32_t type = use->rel->type;
 	struct hp_item *cell;
 	int r;
 
-	if (use->rel->type != R_X86_64_TPOFF32 && use->rel->type != R_X86_64_GOTTPOFF)
-		return hp_refuse(use, err,
-		                 "a thread-local variable of general or local dynamic model (R_X86_64_TLSGD, _TLSLD, _DTPOFF32, "
-		                 "_TLSDESC) is not supported");
+	if (type == R_X86_64_TLSGD || type == R_X86_64_TLSLD || (type == R_X86_64_GOTTPOFF && shared)) {
+		target.kind = HP_FIX_MODULE;
+		r = hp_target_tls_slot(pk, use, &target.value, err);
+		return r < 0 ? r : hp_fix_new(pk, use->item, off, HP_FORM_PC32, &target, use->rel->addend, use->name, err);
+	}
+	if (type == R_X86_64_DTPOFF32 || type == R_X86_64_TPOFF32) {
+		r = type == R_X86_64_TPOFF32 ? hp_target_tpoff(pk, use, &target.value, err)
+		                             : hp_target_dtpoff(pk, use, &target.value, err);
+		return r < 0 ? r : hp_fix_new(pk, use->item, off, HP_FORM_ABS32S, &target, use->ref.off, use->name, err);
+	}
+	if (type != R_X86_64_GOTTPOFF)
+		return hp_refuse(use, err, "a thread-local variable, by a relocation that is not supported (TLSDESC or 64 bits)");
 	r = hp_target_tpoff(pk, use, &target.value, err);
 	if (r < 0)
 		return r;
-	if (use->rel->type == R_X86_64_TPOFF32)
-		return hp_fix_new(pk, use->item, off, HP_FORM_ABS32S, &target, use->ref.off, use->name, err);
 	cell = hp_item_cell(pk, &target, use->name, err);
 	if (cell == NULL)
 		return HP_E_NOMEM;

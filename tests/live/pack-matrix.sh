@@ -97,6 +97,9 @@ for c in $compilers; do
 	try "$c" "-O2 -DTLS $S" exec ''
 	try "$c" "-O2 $S" shared -Wl,-Bsymbolic
 	try "$c" "-O2 $S" shared -Wl,-Bsymbolic-functions
+	try "$c" "-O2 -DTLS $S" shared '' strip
+	try "$c" "-O0 -DTLS $S" shared ''
+	try "$c" "-O2 -DTLS -ftls-model=initial-exec $S" shared '' strip
 	try "$c" "-O2 $S" exec -static strip
 done
 [ "$cases" -ge 10 ] || fail "only $cases cases could be built"
