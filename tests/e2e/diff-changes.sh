@@ -220,7 +220,7 @@ static int __attribute__((noinline)) f(int x) { return x * 3; } int g(int x) { r
 ----
 int __attribute__((noinline)) f(int x) { return x * 3; } int g(int x) { return f(x) + 1; }
 EOF
-every -fno-pic -fno-pie -- verdict=nothing changed= rule=HP1011
+every -fno-pic -fno-pie -fcf-protection=none -- verdict=nothing changed= rule=HP1011
 
 sources section-moves <<'EOF'
 int __attribute__((section(".text.hot"))) f(int x) { return x * 3; } int g(int x) { return f(x) + 1; }
