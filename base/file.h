@@ -15,8 +15,8 @@
  * HP_E_IO: cannot open or read, or not a regular file; HP_E_LIMIT: more than ${max_len} bytes. ${ret} is empty on failure. */
 HP_MUST_CHECK int hp_file_read(const char *path, uint64_t max_len, struct hp_buf *ret, struct hp_err *err);
 
-/* hp_file_same(old_path, new_path, scratch, err): 1 both regular files have the same bytes, 0 they differ. Reads block by block up to
- * the first difference, not at all when the sizes differ. ${scratch} may be used again and again. HP_E_IO as above. */
+/* hp_file_same(old_path, new_path, scratch, err): 1 both regular files have the same bytes, 0 they differ. Reads block by block
+ * up to the first difference, not at all when the sizes differ. ${scratch} may be used again and again. HP_E_IO as above. */
 HP_MUST_CHECK int hp_file_same(const char *old_path, const char *new_path, struct hp_buf *scratch, struct hp_err *err);
 
 /* hp_file_write(path, data, mode, err): write ${path}.XXXXXX.tmp beside the target, fsync, rename over it, fsync the folder.

@@ -20,8 +20,9 @@ static const struct hp_opt opts[] = {
 static const struct hp_usage usage = {
 	.verb = "diff",
 	.synopsis = "[options] ORIGINAL PATCHED",
-	.what = "Compare the objects of two builds (.o, .a or folders), without and with a fix, and say whether the fix can be applied to a\n"
-	        "running process.",
+	.what = "Compare the objects of two builds (.o, .a or folders), without and with a fix, and say whether the fix can be "
+	        "applied to a\n"
+		"running process.",
 	.min_args = 2,
 	.max_args = 2,
 };

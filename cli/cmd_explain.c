@@ -6,10 +6,11 @@
 #include "cli/out.h"
 #include "differ/rules.h"
 
-static bool arg_json;
+static bool arg_json, arg_markdown;
 
 static const struct hp_opt opts[] = {
 	{ 0, "json", HP_OPT_FLAG, &arg_json, NULL, "print JSON (hpbuild.rules/1)" },
+	{ 0, "markdown", HP_OPT_FLAG, &arg_markdown, NULL, "print all rules as docs/rules.md has them" },
 	HP_OPT_COMMON,
 	HP_OPT_END,
 };
@@ -22,16 +23,16 @@ static const struct hp_usage usage = {
 	.max_args = -1,
 };
 
-/* Words of ${text} in lines of at most 78 columns. */
+/* Words of ${text} in lines of at most ${width} columns. */
 static void
-print_wrapped(const char *text)
+print_wrapped(const char *text, size_t width)
 {
 	size_t column = 0;
 
 	while (*text != '\0') {
 		size_t len = strcspn(text, " ");
 
-		if (column > 0 && column + 1 + len > 78) {
+		if (column > 0 && column + 1 + len > width) {
 			hp_out("\n");
 			column = 0;
 		}
@@ -45,8 +46,8 @@ print_wrapped(const char *text)
 static json_t *
 rule_json(const struct hp_rule *rule)
 {
-	return json_pack("{s:s, s:s, s:s, s:s}", "rule", rule->name, "severity", hp_rule_refuses(rule->id) ? "refuse" : "note", "title",
-	                 rule->title, "text", rule->text);
+	return json_pack("{s:s, s:s, s:s, s:s}", "rule", rule->name, "severity", hp_rule_refuses(rule->id) ? "refuse" : "note",
+	                 "title", rule->title, "text", rule->text);
 }
 
 static void
@@ -60,11 +61,30 @@ print_all(void)
 		if (arg_json)
 			(void)json_array_append_new(list, rule_json(&rules[i]));
 		else
-			hp_out("%s  %s  %s\n", rules[i].name, hp_rule_refuses(rules[i].id) ? "refuses" : "note   ", rules[i].title);
+			hp_out("%s  %s  %s\n", rules[i].name, hp_rule_refuses(rules[i].id) ? "refuses" : "note   ",
+			       rules[i].title);
 	}
 	if (arg_json)
 		hp_out_json(json_pack("{s:s, s:O}", "schema", "hpbuild.rules/1", "rules", list));
 	json_decref(list);
+}
+
+static void
+print_markdown(void)
+{
+	size_t cnt;
+	const struct hp_rule *rules = hp_rule_all(&cnt);
+
+	hp_out("# Verdict rules\n\n");
+	print_wrapped(
+		"`hpbuild diff` gives every reason a rule with a stable ID. HP1xxx are notes: they explain a result and never "
+		"change the exit status. HP2xxx refuse: the change needs a restart, unless a waiver accepts it. "
+		"`hpbuild explain ID` prints the paragraph.",
+		120);
+	for (size_t i = 0; i < cnt; i++) {
+		hp_out("\n## %s %s\n\n", rules[i].name, rules[i].title);
+		print_wrapped(rules[i].text, 120);
+	}
 }
 
 int
@@ -75,6 +95,10 @@ hp_cmd_explain(int argc, char **argv)
 
 	if (r >= 0)
 		return r;
+	if (arg_markdown) {
+		print_markdown();
+		return HP_EXIT_OK;
+	}
 	if (first == argc) {
 		print_all();
 		return HP_EXIT_OK;
@@ -92,7 +116,7 @@ hp_cmd_explain(int argc, char **argv)
 		}
 		hp_out("%s%s: %s (%s)\n\n", i > first ? "\n" : "", rule->name, rule->title,
 		       hp_rule_refuses(rule->id) ? "refuses" : "note");
-		print_wrapped(rule->text);
+		print_wrapped(rule->text, 78);
 	}
 	if (arg_json)
 		hp_out_json(json_pack("{s:s, s:O}", "schema", "hpbuild.rules/1", "rules", list));

@@ -58,7 +58,9 @@ for_each_row(const struct hp_pair *pair, bool old_side, void (*each)(void *ctx, 
 
 	for (uint32_t i = 0; obj != NULL && i < obj->parts->cnt; i++) {
 		const struct hp_part *p = &obj->parts->v[i];
-		struct row row = { .change = (enum hp_change)change[i], .section = obj->elf->secs[p->sec_idx].name, .source = "", .why = "" };
+		struct row row = {
+			.change = (enum hp_change)change[i], .section = obj->elf->secs[p->sec_idx].name, .source = "", .why = ""
+		};
 		const struct hp_object *names;
 		uint32_t part = i;
 
@@ -86,8 +88,8 @@ add_row(void *ctx, const struct row *row)
 	json_t *v;
 
 	if (row->func)
-		v = json_pack("{s:o, s:s, s:o, s:o}", "name", hp_json_text(row->name), "change", change_names[row->change], "source",
-		              hp_json_text(row->source), "why", hp_json_text(row->why));
+		v = json_pack("{s:o, s:s, s:o, s:o}", "name", hp_json_text(row->name), "change", change_names[row->change],
+		              "source", hp_json_text(row->source), "why", hp_json_text(row->why));
 	else
 		v = json_pack("{s:o, s:o, s:s}", "name", hp_json_text(row->name), "section", hp_json_text(row->section), "change",
 		              change_names[row->change]);
@@ -108,16 +110,16 @@ object_json(const struct hp_pair *pair)
 		json_decref(lists.data);
 		return NULL;
 	}
-	return json_pack("{s:o, s:s, s:o, s:o}", "path", hp_json_text(pair->path), "change", change, "functions", lists.functions, "data",
-	                 lists.data);
+	return json_pack("{s:o, s:s, s:o, s:o}", "path", hp_json_text(pair->path), "change", change, "functions", lists.functions,
+	                 "data", lists.data);
 }
 
 static json_t *
 reason_json(const struct hp_reason *r)
 {
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b}", "rule", r->rule, "severity", r->refuse ? "refuse" : "note", "object",
-	                 hp_json_text(r->object), "symbol", hp_json_text(r->symbol), "source", hp_json_text(r->source), "message",
-	                 hp_json_text(r->message), "waived", r->waived);
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b}", "rule", r->rule, "severity", r->refuse ? "refuse" : "note",
+	                 "object", hp_json_text(r->object), "symbol", hp_json_text(r->symbol), "source", hp_json_text(r->source),
+	                 "message", hp_json_text(r->message), "waived", r->waived);
 }
 
 json_t *
@@ -143,8 +145,8 @@ hp_diff_json(const struct hp_patchset *set)
 	for (size_t i = 0; i < set->pairs_cnt && ok; i++)
 		ok = json_array_append_new(objects, object_json(&set->pairs[i])) == 0;
 	if (ok)
-		return json_pack("{s:s, s:s, s:o, s:o, s:I}", "schema", "hpbuild.diff/1", "verdict", verdict_names[set->verdict], "objects",
-		                 objects, "reasons", reasons, "compared", (json_int_t)set->objects_cnt);
+		return json_pack("{s:s, s:s, s:o, s:o, s:I}", "schema", "hpbuild.diff/1", "verdict", verdict_names[set->verdict],
+		                 "objects", objects, "reasons", reasons, "compared", (json_int_t)set->objects_cnt);
 	json_decref(objects);
 	json_decref(reasons);
 	return NULL;
@@ -194,8 +196,8 @@ by_text(const void *x, const void *y)
 static void
 print_reason(const struct hp_reason *r, size_t cnt)
 {
-	hp_out("    %s%s%s%s  -- %s", hp_esc(r->symbol), r->symbol[0] != '\0' ? ": " : "", r->message, r->waived ? " [waived]" : "",
-	       hp_esc(r->object));
+	hp_out("    %s%s%s%s  -- %s", hp_esc(r->symbol), r->symbol[0] != '\0' ? ": " : "", r->message,
+	       r->waived ? " [waived]" : "", hp_esc(r->object));
 	if (cnt > 1)
 		hp_out(" and %zu more", cnt - 1);
 	hp_out("%s%s\n", r->source[0] != '\0' ? ", " : "", hp_esc(r->source));
@@ -251,9 +253,10 @@ hp_diff_print(const struct hp_patchset *set)
 		for_each_row(&set->pairs[i], true, count_row, counts);
 	}
 	hp_out("%s\n", heads[set->verdict]);
-	hp_out("  %zu object%s compared, %zu differ%s; functions: %zu changed, %zu new, %zu removed, %zu differ in line numbers only\n",
-	       set->objects_cnt, set->objects_cnt == 1 ? "" : "s", set->pairs_cnt, set->pairs_cnt == 1 ? "s" : "", counts[HP_CHANGED],
-	       counts[HP_NEW], counts[HP_REMOVED], counts[HP_NOISE]);
+	hp_out("  %zu object%s compared, %zu differ%s; functions: %zu changed, %zu new, %zu removed, %zu differ in line numbers "
+	       "only\n",
+	       set->objects_cnt, set->objects_cnt == 1 ? "" : "s", set->pairs_cnt, set->pairs_cnt == 1 ? "s" : "",
+	       counts[HP_CHANGED], counts[HP_NEW], counts[HP_REMOVED], counts[HP_NOISE]);
 	if (any_reason(set, true)) {
 		hp_out("\nWhy it is refused ('hpbuild explain RULE' says more):\n");
 		print_reasons(set, true);
@@ -263,7 +266,10 @@ hp_diff_print(const struct hp_patchset *set)
 	for (size_t i = 0; i < set->pairs_cnt; i++) {
 		const struct hp_pair *pair = &set->pairs[i];
 
-		hp_out("  %s%s\n", hp_esc(pair->path), pair->old_obj == NULL ? " (new object)" : pair->new_obj == NULL ? " (removed object)" : "");
+		hp_out("  %s%s\n", hp_esc(pair->path),
+		       pair->old_obj == NULL   ? " (new object)"
+		       : pair->new_obj == NULL ? " (removed object)"
+		                               : "");
 		for_each_row(pair, false, print_row, NULL);
 		for_each_row(pair, true, print_row, NULL);
 	}

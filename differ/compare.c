@@ -1,8 +1,8 @@
 /* Equal in meaning: bytes outside of references, and references pairwise.
  *
  * A reference is equal when it leads to the twin of the same part at the same offset, to the same undefined symbol, or to equal
- * anonymous content (differ/content.c). Symbol indexes, section symbols and raw addends are never compared: ".text+0x30" on one side
- * and "f+0x10" on the other are the same place.
+ * anonymous content (differ/content.c). Symbol indexes, section symbols and raw addends are never compared: ".text+0x30" on one
+ * side and "f+0x10" on the other are the same place.
  *
  * Functions are not followed into the functions they call: a caller of a changed function is itself unchanged. */
 #include <string.h>
@@ -66,12 +66,13 @@ outer_equal(struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_ref *n)
 	return os->name[0] != '\0' || (os->sec_idx == ns->sec_idx && os->value == ns->value && os->type != STT_SECTION);
 }
 
-/* Static locals that kernel macros make in every place that uses them (pr_debug()'s descriptor with its line number, ...): taken for
- * equal by name, as klp-diff and kpatch do; their contents are reported with the kernel's tables. */
+/* Static locals that kernel macros make in every place that uses them (pr_debug()'s descriptor with its line number, ...): taken
+ * for equal by name, as klp-diff and kpatch do; their contents are reported with the kernel's tables. */
 static bool
 is_kernel_static(const struct hp_side *side, uint32_t part)
 {
-	return side->kernel && hp_side_part(side, part)->sym_idx != HP_NONE && !hp_name_is_content(hp_part_name(side->parts, part), false);
+	return side->kernel && hp_side_part(side, part)->sym_idx != HP_NONE &&
+	       !hp_name_is_content(hp_part_name(side->parts, part), false);
 }
 
 static int
@@ -84,8 +85,7 @@ kernel_static_equal(struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_
 }
 
 int
-hp_compare_edges(struct hp_cmp *cmp, const struct hp_edge *old_edge, const struct hp_edge *new_edge,
-                 struct hp_err *err)
+hp_compare_edges(struct hp_cmp *cmp, const struct hp_edge *old_edge, const struct hp_edge *new_edge, struct hp_err *err)
 {
 	const struct hp_ref *o = &old_edge->ref, *n = &new_edge->ref;
 
@@ -138,8 +138,8 @@ differ_at(struct hp_mismatch *ret, int kind, uint64_t off, uint32_t old_edge, ui
 }
 
 int
-hp_compare_range(struct hp_cmp *cmp, uint32_t old_part, uint64_t old_off, uint32_t new_part, uint64_t new_off,
-                 uint64_t len, struct hp_mismatch *ret, struct hp_err *err)
+hp_compare_range(struct hp_cmp *cmp, uint32_t old_part, uint64_t old_off, uint32_t new_part, uint64_t new_off, uint64_t len,
+                 struct hp_mismatch *ret, struct hp_err *err)
 {
 	struct hp_view ob = hp_part_bytes(cmp->old_side.parts, old_part), nb = hp_part_bytes(cmp->new_side.parts, new_part);
 	uint64_t pos = 0, at = 0;
@@ -178,9 +178,9 @@ hp_compare_range(struct hp_cmp *cmp, uint32_t old_part, uint64_t old_off, uint32
 	}
 }
 
-/* Shortcut for the usual unchanged function: equal bytes and equal relocations by type, place, addend and the names of symbols that
- * are twins. Then everything that hp_ref_resolve() would find out by decoding is equal on both sides as well, since it depends on
- * these bytes only. false: not sure, take the long way. Functions whose section holds more than one part may have
+/* Shortcut for the usual unchanged function: equal bytes and equal relocations by type, place, addend and the names of symbols
+ * that are twins. Then everything that hp_ref_resolve() would find out by decoding is equal on both sides as well, since it
+ * depends on these bytes only. false: not sure, take the long way. Functions whose section holds more than one part may have
  * references without a relocation; bytes are equal then only if these distances are too, and that is the long way's job. */
 static bool
 surely_equal(const struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part)
@@ -195,22 +195,25 @@ surely_equal(const struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part)
 	if (o->kind == HP_PART_FUNC && (os->parts->sec_first[o->sec_idx + 1] - os->parts->sec_first[o->sec_idx] > 1 ||
 	                                ns->parts->sec_first[n->sec_idx + 1] - ns->parts->sec_first[n->sec_idx] > 1))
 		return false;
-	if ((os->lsda_rel != NULL && os->lsda_rel[old_part] != HP_NONE) || (ns->lsda_rel != NULL && ns->lsda_rel[new_part] != HP_NONE))
+	if ((os->lsda_rel != NULL && os->lsda_rel[old_part] != HP_NONE) ||
+	    (ns->lsda_rel != NULL && ns->lsda_rel[new_part] != HP_NONE))
 		return false;
 	for (uint32_t i = 0; i < o->rels_cnt; i++) {
 		const struct hp_sym *a, *b;
 		uint32_t ap, bp;
 
-		if (orel[i].off - o->off != nrel[i].off - n->off || orel[i].type != nrel[i].type || orel[i].addend != nrel[i].addend ||
-		    os->elf->syms_cnt == 0 || ns->elf->syms_cnt == 0)
+		if (orel[i].off - o->off != nrel[i].off - n->off || orel[i].type != nrel[i].type ||
+		    orel[i].addend != nrel[i].addend || os->elf->syms_cnt == 0 || ns->elf->syms_cnt == 0)
 			return false;
 		a = &os->elf->syms[orel[i].sym_idx];
 		b = &ns->elf->syms[nrel[i].sym_idx];
 		ap = os->parts->sym_part[orel[i].sym_idx];
 		bp = ns->parts->sym_part[nrel[i].sym_idx];
-		if (a->sec_idx == HP_SEC_UNDEF && b->sec_idx == HP_SEC_UNDEF && a->name[0] != '\0' && strcmp(a->name, b->name) == 0)
+		if (a->sec_idx == HP_SEC_UNDEF && b->sec_idx == HP_SEC_UNDEF && a->name[0] != '\0' &&
+		    strcmp(a->name, b->name) == 0)
 			continue;
-		if (ap == HP_NONE || bp == HP_NONE || os->twin[ap] != bp || a->value - hp_side_part(os, ap)->off != b->value - hp_side_part(ns, bp)->off)
+		if (ap == HP_NONE || bp == HP_NONE || os->twin[ap] != bp ||
+		    a->value - hp_side_part(os, ap)->off != b->value - hp_side_part(ns, bp)->off)
 			return false;
 	}
 	return true;
@@ -270,7 +273,8 @@ spread_constants(struct hp_cmp *cmp, struct hp_err *err)
 			const struct hp_part *p = hp_side_part(side, i);
 			int r;
 
-			if (side->ident[i] != HP_IDENT_NAME || side->change[i] != HP_SAME || (p->kind != HP_PART_FUNC && p->kind != HP_PART_RODATA))
+			if (side->ident[i] != HP_IDENT_NAME || side->change[i] != HP_SAME ||
+			    (p->kind != HP_PART_FUNC && p->kind != HP_PART_RODATA))
 				continue;
 			r = hp_side_edges(side, i, err);
 			if (r < 0)
@@ -278,7 +282,8 @@ spread_constants(struct hp_cmp *cmp, struct hp_err *err)
 			for (uint32_t k = 0; k < side->edges_cnt[i] && side->change[i] == HP_SAME; k++) {
 				uint32_t to = side->edges[i][k].ref.part_idx;
 
-				if (to == HP_NONE || to == i || side->change[to] != HP_CHANGED || hp_side_part(side, to)->kind != HP_PART_RODATA)
+				if (to == HP_NONE || to == i || side->change[to] != HP_CHANGED ||
+				    hp_side_part(side, to)->kind != HP_PART_RODATA)
 					continue;
 				side->change[i] = HP_CHANGED;
 				cmp->old_side.change[side->twin[i]] = HP_CHANGED;

@@ -1,12 +1,12 @@
-/* Anonymous content: strings, constant pools, jump tables, compiler-made objects. Two references are equal when what lies there is
- * equal, relocations included, however deep.
+/* Anonymous content: strings, constant pools, jump tables, compiler-made objects. Two references are equal when what lies there
+ * is equal, relocations included, however deep.
  *
- * How much lies there? For a mergeable section, the string or the entry. For a compiler-made object with a symbol, the object. For
- * anonymous bytes there is no size in the file; we compare from the place referred to up to the next place that anybody refers to,
- * or the end. Sound, because compilers do not share a table between functions (what may be shared is in mergeable sections):
- * behind the next place begins another function's content, or content of the same function that is reached through a reference
- * of its own, and that one is compared as well. It may compare too much (padding, an unused table), which can only make a
- * function changed that is not. A longer stretch on one side is equal only when the surplus is padding: fewer zero bytes than
+ * How much lies there? For a mergeable section, the string or the entry. For a compiler-made object with a symbol, the object.
+ * For anonymous bytes there is no size in the file; we compare from the place referred to up to the next place that anybody
+ * refers to, or the end. Sound, because compilers do not share a table between functions (what may be shared is in mergeable
+ * sections): behind the next place begins another function's content, or content of the same function that is reached through a
+ * reference of its own, and that one is compared as well. It may compare too much (padding, an unused table), which can only make
+ * a function changed that is not. A longer stretch on one side is equal only when the surplus is padding: fewer zero bytes than
  * the section's alignment. Tried and dropped: up to the next place of another function; then the padding between two tables of
  * one function counts, and it changes when functions are reordered.
  *
@@ -82,7 +82,8 @@ surplus_is_padding(struct hp_side *side, uint32_t part, uint64_t off, uint64_t l
 	const struct hp_part *p = hp_side_part(side, part);
 	struct hp_view v;
 
-	if (len >= side->elf->secs[p->sec_idx].align || p->sym_idx != HP_NONE || !hp_view_sub(hp_part_bytes(side->parts, part), off, len, &v))
+	if (len >= side->elf->secs[p->sec_idx].align || p->sym_idx != HP_NONE ||
+	    !hp_view_sub(hp_part_bytes(side->parts, part), off, len, &v))
 		return false;
 	for (size_t i = 0; i < v.len; i++)
 		if (v.p[i] != 0)

@@ -5,8 +5,9 @@
  * aliases find each other. Then what is left is grouped by its plain name ("n.2345" and "n.2351" are both "n."; two objects'
  * "helper" after ld -r) and differ/group.c tells the members apart. What finds no twin is new or removed.
  *
- * klp-diff does the same in several rounds over all symbols; kpatch takes the first match by mangled name and had to repair static
- * locals afterwards. Tried and dropped: matching by section name first, which fails as soon as a function becomes unlikely. */
+ * klp-diff does the same in several rounds over all symbols; kpatch takes the first match by mangled name and had to repair
+ * static locals afterwards. Tried and dropped: matching by section name first, which fails as soon as a function becomes
+ * unlikely. */
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -23,11 +24,8 @@ no_memory(const struct hp_cmp *cmp, struct hp_err *err)
 	return hp_err_set(err, HP_E_NOMEM, "no memory to match '%s'", hp_esc(cmp->pair->path));
 }
 
-static enum class
-part_class(const struct hp_side *side, uint32_t part)
-{
-	if (side->ident[part] != HP_IDENT_NAME)
-		return CLASS_NONE;
+static enum class part_class(const struct hp_side *side, uint32_t part) {
+	if (side->ident[part] != HP_IDENT_NAME) return CLASS_NONE;
 	return hp_part_is_func(hp_side_part(side, part)) ? CLASS_FUNC : CLASS_DATA;
 }
 
@@ -165,7 +163,8 @@ match_groups(struct hp_cmp *cmp, enum class class, struct hp_err *err)
 		            .news_cnt = hp_arena_array(&cmp->arena, all, sizeof(uint32_t)) };
 	int r;
 
-	if (c.old_head == NULL || c.new_head == NULL || c.old_next == NULL || c.new_next == NULL || c.olds_cnt == NULL || c.news_cnt == NULL)
+	if (c.old_head == NULL || c.new_head == NULL || c.old_next == NULL || c.new_next == NULL || c.olds_cnt == NULL ||
+	    c.news_cnt == NULL)
 		return no_memory(cmp, err);
 	r = chain_side(cmp, &cmp->old_side, class, &c, c.old_head, c.old_next, c.olds_cnt, err);
 	if (r == 0)

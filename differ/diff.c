@@ -23,8 +23,8 @@ struct run {
 	struct hp_result *results; /* [tree->cnt] */
 	pthread_mutex_t lock;
 	size_t next, done;
-	size_t failed;             /* smallest index that failed, SIZE_MAX */
-	struct hp_err err;         /* its error */
+	size_t failed;     /* smallest index that failed, SIZE_MAX */
+	struct hp_err err; /* its error */
 };
 
 /* LLVM's bitcode has a name of its own in the message, anything else that is not ELF is told by hp_elf_open(). */
@@ -32,7 +32,8 @@ static int
 check_magic(struct hp_view v, const char *path, struct hp_err *err)
 {
 	if (v.len >= 4 && memcmp(v.p, "BC\xc0\xde", 4) == 0)
-		return hp_err_set(err, HP_E_FORMAT, "'%s': LLVM bitcode (-flto): the code is made when linking; build without -flto", hp_esc(path));
+		return hp_err_set(err, HP_E_FORMAT,
+		                  "'%s': LLVM bitcode (-flto): the code is made when linking; build without -flto", hp_esc(path));
 	return 0;
 }
 
@@ -180,7 +181,8 @@ diff_tree(const struct hp_tree *tree, const struct hp_diff_options *opts, struct
 }
 
 int
-hp_diff(const char *old_path, const char *new_path, const struct hp_diff_options *opts, struct hp_patchset *ret, struct hp_err *err)
+hp_diff(const char *old_path, const char *new_path, const struct hp_diff_options *opts, struct hp_patchset *ret,
+        struct hp_err *err)
 {
 	HP_AUTO(hp_tree) struct hp_tree tree = { 0 };
 	struct hp_patchset set = { 0 };
@@ -220,11 +222,13 @@ copy_files(const struct hp_diff_file *files, size_t cnt, struct hp_arena *arena,
 }
 
 int
-hp_diff_files(const struct hp_diff_file *files, size_t cnt, const struct hp_diff_options *opts, struct hp_patchset *ret, struct hp_err *err)
+hp_diff_files(const struct hp_diff_file *files, size_t cnt, const struct hp_diff_options *opts, struct hp_patchset *ret,
+              struct hp_err *err)
 {
 	HP_AUTO(hp_tree) struct hp_tree tree = { 0 };
 	struct hp_patchset set = { 0 };
-	int r = cnt == 0 ? hp_err_set(err, HP_E_FORMAT, "no object files to compare") : copy_files(files, cnt, &set.arena, &tree, err);
+	int r = cnt == 0 ? hp_err_set(err, HP_E_FORMAT, "no object files to compare")
+	                 : copy_files(files, cnt, &set.arena, &tree, err);
 
 	if (r == 0)
 		r = diff_tree(&tree, opts, &set, err);

@@ -11,16 +11,16 @@
 #include "formats/patchset.h"
 
 struct hp_diff_options {
-	unsigned jobs;             /* threads; 0 = one per CPU */
-	const char *waivers_path;  /* JSON file of accepted refusals (docs/rules.md), NULL = none */
+	unsigned jobs;            /* threads; 0 = one per CPU */
+	const char *waivers_path; /* JSON file of accepted refusals (docs/rules.md), NULL = none */
 	void (*progress)(void *ctx, size_t done, size_t total, const char *path); /* NULL = none */
 	void *progress_ctx;
 };
 
-/* hp_diff(old_path, new_path, opts, ret, err): compare two .o files, two .a archives or two folders (their *.o, paired by relative
- * path). ${ret} is released by the caller with hp_patchset_release(). A refusal is a result (ret->verdict), not a failure.
- * HP_E_IO: cannot read; HP_E_FORMAT: not an object file, LTO bytecode, no objects, file given where a folder is; HP_E_ARCH: different or
- * unsupported CPUs; HP_E_LIMIT, HP_E_NOMEM. Linear in the size of the objects that differ. */
+/* hp_diff(old_path, new_path, opts, ret, err): compare two .o files, two .a archives or two folders (their *.o, paired by
+ * relative path). ${ret} is released by the caller with hp_patchset_release(). A refusal is a result (ret->verdict), not a
+ * failure. HP_E_IO: cannot read; HP_E_FORMAT: not an object file, LTO bytecode, no objects, file given where a folder is;
+ * HP_E_ARCH: different or unsupported CPUs; HP_E_LIMIT, HP_E_NOMEM. Linear in the size of the objects that differ. */
 HP_MUST_CHECK int hp_diff(const char *old_path, const char *new_path, const struct hp_diff_options *opts, struct hp_patchset *ret,
                           struct hp_err *err);
 

@@ -88,7 +88,8 @@ bytes_text(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, uint64_t at
 		return hp_arena_printf(arena, "instruction at +0x%llx differs", (unsigned long long)at);
 	if (hp_insn_decode(o, at, &a) && hp_insn_decode(n, at, &b) && a.len == b.len && a.imm_len > 0 && a.imm_len == b.imm_len &&
 	    a.imm_off == b.imm_off && a.imm != b.imm && memcmp(o.p + at, n.p + at, a.imm_off) == 0)
-		return hp_arena_printf(arena, "immediate 0x%llx became 0x%llx", (unsigned long long)a.imm, (unsigned long long)b.imm);
+		return hp_arena_printf(arena, "immediate 0x%llx became 0x%llx", (unsigned long long)a.imm,
+		                       (unsigned long long)b.imm);
 	hp_insn_text(o, at, at, was, sizeof(was));
 	hp_insn_text(n, at, at, is, sizeof(is));
 	return hp_arena_printf(arena, "instruction at +0x%llx: '%s' became '%s'", (unsigned long long)at, was, is);
@@ -168,7 +169,8 @@ explain_changed(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
 	r = hp_noise_check(cmp, old_part, part, err);
 	if (r == 1) {
 		cmp->new_side.change[part] = cmp->old_side.change[old_part] = HP_NOISE;
-		diff->why = hp_arena_printf(&cmp->new_side.elf->arena, "only line numbers: %s", diff->why != NULL ? diff->why : "");
+		diff->why =
+			hp_arena_printf(&cmp->new_side.elf->arena, "only line numbers: %s", diff->why != NULL ? diff->why : "");
 	}
 	if (diff->why == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory to explain a difference");
@@ -189,7 +191,8 @@ spread_pieces(struct hp_cmp *cmp, struct hp_err *err)
 		size_t len;
 
 		if (side->change[i] != HP_CHANGED || !hp_part_is_func(hp_side_part(side, i)) || !hp_name_is_piece(name, &len) ||
-		    !hp_map_get(&names, name, len, &parent) || side->change[parent] == HP_CHANGED || side->twin[parent] == HP_NONE)
+		    !hp_map_get(&names, name, len, &parent) || side->change[parent] == HP_CHANGED ||
+		    side->twin[parent] == HP_NONE)
 			continue;
 		side->change[parent] = cmp->old_side.change[side->twin[parent]] = HP_CHANGED;
 		cmp->pair->diff[parent].source = cmp->pair->diff[i].source;

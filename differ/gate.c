@@ -35,8 +35,8 @@ compare_producers(struct hp_cmp *cmp, struct hp_err *err)
 		r = hp_dwarf_units(cmp->new_side.dw, &n, &n_cnt, err);
 	for (size_t i = 0; r == 0 && i < n_cnt && i < o_cnt; i++)
 		if (strcmp(o[i].producer, n[i].producer) != 0 || o[i].lang != n[i].lang)
-			r = hp_reason_add(cmp->reasons, HP_RULE_PRODUCER, cmp->pair->path, NULL, NULL, err, "built by '%s', then by '%s'",
-			                  hp_esc(o[i].producer), hp_esc(n[i].producer));
+			r = hp_reason_add(cmp->reasons, HP_RULE_PRODUCER, cmp->pair->path, NULL, NULL, err,
+			                  "built by '%s', then by '%s'", hp_esc(o[i].producer), hp_esc(n[i].producer));
 	return r;
 }
 
@@ -46,7 +46,8 @@ find_named(const struct hp_side *side, const char *name, bool func)
 	for (uint32_t i = 0; i < side->parts->cnt; i++) {
 		const struct hp_part *p = hp_side_part(side, i);
 
-		if (side->ident[i] == HP_IDENT_NAME && hp_part_is_func(p) == func && strcmp(hp_part_name(side->parts, i), name) == 0)
+		if (side->ident[i] == HP_IDENT_NAME && hp_part_is_func(p) == func &&
+		    strcmp(hp_part_name(side->parts, i), name) == 0)
 			return i;
 	}
 	return HP_NONE;
@@ -89,7 +90,8 @@ signature_differs(struct hp_cmp *cmp, const struct hp_type_diff *d, struct hp_er
 			return r;
 		who = "unchanged code calls it or holds its address";
 	}
-	return hp_reason_add(cmp->reasons, HP_RULE_SIGNATURE, cmp->pair->path, d->name, d->source, err, "%s; %s", hp_esc(d->message), who);
+	return hp_reason_add(cmp->reasons, HP_RULE_SIGNATURE, cmp->pair->path, d->name, d->source, err, "%s; %s",
+	                     hp_esc(d->message), who);
 }
 
 static int
@@ -99,7 +101,8 @@ variable_differs(struct hp_cmp *cmp, const struct hp_type_diff *d, struct hp_err
 
 	if (part != HP_NONE && (cmp->new_side.twin[part] == HP_NONE || !hp_part_is_writable(hp_side_part(&cmp->new_side, part))))
 		return 0;
-	return hp_reason_add(cmp->reasons, HP_RULE_VARIABLE_TYPE, cmp->pair->path, d->name, d->source, err, "%s", hp_esc(d->message));
+	return hp_reason_add(cmp->reasons, HP_RULE_VARIABLE_TYPE, cmp->pair->path, d->name, d->source, err, "%s",
+	                     hp_esc(d->message));
 }
 
 static int
@@ -149,7 +152,9 @@ hp_gate(struct hp_cmp *cmp, struct hp_err *err)
 			return 0;
 		return hp_reason_add(cmp->reasons, HP_RULE_NO_DWARF, cmp->pair->path, NULL, NULL, err,
 		                     "no debug information%s; types and flags were not compared",
-		                     o == n ? "" : o == 0 ? " in the original" : " in the patched object");
+		                     o == n   ? ""
+		                     : o == 0 ? " in the original"
+		                              : " in the patched object");
 	}
 	r = compare_producers(cmp, err);
 	if (r == 0)

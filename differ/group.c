@@ -38,7 +38,8 @@ index_keys(struct hp_map *map, const uint64_t *keys, const uint32_t *parts, uint
 
 		if (parts[i] == HP_NONE || keys[i] == 0)
 			continue;
-		r = hp_map_put(map, &keys[i], sizeof(keys[i]), hp_map_get(map, &keys[i], sizeof(keys[i]), &seen) ? TAKEN : i, err);
+		r = hp_map_put(map, &keys[i], sizeof(keys[i]), hp_map_get(map, &keys[i], sizeof(keys[i]), &seen) ? TAKEN : i,
+		               err);
 		if (r < 0)
 			return r;
 	}
@@ -64,7 +65,8 @@ match_unique(struct hp_group *g, const struct keys *dwarf, const uint64_t *old_k
 	for (uint32_t i = 0; i < g->news_cnt && r == 0; i++) {
 		uint64_t o, n;
 
-		if (g->news[i] == HP_NONE || new_keys[i] == 0 || !hp_map_get(&news, &new_keys[i], sizeof(new_keys[i]), &n) || n != i)
+		if (g->news[i] == HP_NONE || new_keys[i] == 0 || !hp_map_get(&news, &new_keys[i], sizeof(new_keys[i]), &n) ||
+		    n != i)
 			continue;
 		if (!hp_map_get(&olds, &new_keys[i], sizeof(new_keys[i]), &o) || o >= TAKEN || kept_apart(dwarf, o, i))
 			continue;
@@ -89,7 +91,8 @@ dwarf_keys(struct hp_side *side, const uint32_t *parts, uint32_t cnt, uint64_t *
 		if (r < 0)
 			return r;
 		for (size_t i = 0; i < n; i++) {
-			uint32_t part = v[i].sec_idx < side->elf->secs_cnt ? hp_parts_at(side->parts, v[i].sec_idx, v[i].off) : HP_NONE;
+			uint32_t part =
+				v[i].sec_idx < side->elf->secs_cnt ? hp_parts_at(side->parts, v[i].sec_idx, v[i].off) : HP_NONE;
 
 			if (part == HP_NONE)
 				continue;
@@ -208,7 +211,8 @@ match_rest(struct hp_cmp *cmp, struct hp_group *g, const struct keys *dwarf)
 	}
 	for (uint32_t n = 0; n < g->news_cnt && olds != news && olds > 0; n++)
 		for (uint32_t i = 0; i < g->olds_cnt && g->news[n] != HP_NONE && !cmp->ambiguous[g->news[n]]; i++)
-			cmp->ambiguous[g->news[n]] = g->olds[i] != HP_NONE && (dwarf->old_keys[i] == 0 || dwarf->new_keys[n] == 0);
+			cmp->ambiguous[g->news[n]] =
+				g->olds[i] != HP_NONE && (dwarf->old_keys[i] == 0 || dwarf->new_keys[n] == 0);
 }
 
 int

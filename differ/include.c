@@ -1,9 +1,9 @@
 /* What goes into the payload: changed functions, and what they need that the baseline has not.
  *
- * Followed are references to new functions and new data, changed constants, and anonymous or compiler-made content (the baseline's copy has no
- * name to find it by). Not followed: what is unchanged and named; the baseline has it. New global functions and data are included
- * even when this object does not use them: another one may.
- * A function and its .cold piece jump into each other's middle, so they are replaced together. */
+ * Followed are references to new functions and new data, changed constants, and anonymous or compiler-made content (the
+ * baseline's copy has no name to find it by). Not followed: what is unchanged and named; the baseline has it. New global
+ * functions and data are included even when this object does not use them: another one may. A function and its .cold piece jump
+ * into each other's middle, so they are replaced together. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,7 +76,8 @@ join_pieces(struct work *w, struct hp_map *names, struct hp_err *err)
 		size_t len;
 		bool with_piece, with_parent;
 
-		if (!hp_part_is_func(hp_side_part(side, i)) || !hp_name_is_piece(name, &len) || !hp_map_get(names, name, len, &parent))
+		if (!hp_part_is_func(hp_side_part(side, i)) || !hp_name_is_piece(name, &len) ||
+		    !hp_map_get(names, name, len, &parent))
 			continue;
 		with_piece = w->cmp->pair->include[i];
 		with_parent = w->cmp->pair->include[parent];

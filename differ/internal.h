@@ -1,7 +1,8 @@
 /* What the files of differ/ share. One struct hp_cmp is the work on one pair of objects: it is made, used and dropped by one
  * thread. Temporary memory is in cmp->arena; what the patch set keeps is in the arenas of the two objects' hp_elf.
  *
- * Order of work (differ/pair.c): hp_side_init, hp_correlate, hp_compare_all, hp_explain_pair, hp_gate, hp_include, hp_verdict_pair.
+ * Order of work (differ/pair.c): hp_side_init, hp_correlate, hp_compare_all, hp_explain_pair, hp_gate, hp_include,
+ * hp_verdict_pair.
  */
 #ifndef HP_DIFFER_INTERNAL_H
 #define HP_DIFFER_INTERNAL_H
@@ -19,8 +20,8 @@
 
 /* One reference of a part to something else. */
 struct hp_edge {
-	uint64_t off;      /* bytes from the part's start to the field */
-	uint32_t type;     /* R_<CPU>_*, or HP_EDGE_* */
+	uint64_t off;  /* bytes from the part's start to the field */
+	uint32_t type; /* R_<CPU>_*, or HP_EDGE_* */
 	struct hp_ref ref;
 };
 
@@ -34,28 +35,28 @@ struct hp_side {
 	struct hp_cmp *cmp;
 	struct hp_elf *elf;
 	const struct hp_parts *parts;
-	uint8_t *ident;              /* [parts] enum hp_ident */
-	uint8_t *change;             /* [parts] enum hp_change; the pair's array */
-	uint32_t *twin;              /* [parts] part of the other side, HP_NONE; the pair's array */
-	struct hp_edge **edges;      /* [parts] NULL until hp_side_edges() */
-	uint32_t *edges_cnt;         /* [parts] */
-	uint32_t eh_sec;             /* section index of .eh_frame; with lsda_rel */
-	uint32_t *lsda_rel;          /* [parts] relocation of .eh_frame that names the function's exception table, HP_NONE; NULL = none */
-	uint64_t **points;           /* [secs] places in it that somebody refers to, sorted; NULL until hp_side_points() */
-	uint32_t *points_cnt;        /* [secs] */
+	uint8_t *ident;         /* [parts] enum hp_ident */
+	uint8_t *change;        /* [parts] enum hp_change; the pair's array */
+	uint32_t *twin;         /* [parts] part of the other side, HP_NONE; the pair's array */
+	struct hp_edge **edges; /* [parts] NULL until hp_side_edges() */
+	uint32_t *edges_cnt;    /* [parts] */
+	uint32_t eh_sec;        /* section index of .eh_frame; with lsda_rel */
+	uint32_t *lsda_rel; /* [parts] relocation of .eh_frame that names the function's exception table, HP_NONE; NULL = none */
+	uint64_t **points;  /* [secs] places in it that somebody refers to, sorted; NULL until hp_side_points() */
+	uint32_t *points_cnt; /* [secs] */
 	bool points_ready;
-	uint64_t *referrers;         /* [parts] order-free hash over who refers to a part; NULL until hp_side_referrers() */
-	uint64_t *statics;           /* [parts] hash of function, name, ordinal of static locals, 0; NULL when there are none */
+	uint64_t *referrers; /* [parts] order-free hash over who refers to a part; NULL until hp_side_referrers() */
+	uint64_t *statics;   /* [parts] hash of function, name, ordinal of static locals, 0; NULL when there are none */
 	bool statics_ready;
-	struct hp_dwarf *dw;         /* NULL until hp_side_dwarf(), and when there is none */
+	struct hp_dwarf *dw; /* NULL until hp_side_dwarf(), and when there is none */
 	bool dw_tried;
-	bool kernel;                 /* an object of the Linux kernel */
+	bool kernel; /* an object of the Linux kernel */
 };
 
 /* Why two parts are not equal. */
 struct hp_mismatch {
 	enum { HP_MIS_NONE, HP_MIS_LEN, HP_MIS_BYTES, HP_MIS_EDGE, HP_MIS_KIND } kind;
-	uint64_t off;        /* bytes from both parts' starts */
+	uint64_t off;                /* bytes from both parts' starts */
 	uint32_t old_edge, new_edge; /* HP_MIS_EDGE: index in the part's edges, HP_NONE = no edge on that side */
 };
 
@@ -63,18 +64,18 @@ struct hp_cmp {
 	struct hp_arena arena;
 	struct hp_pair *pair;
 	struct hp_side old_side, new_side;
-	struct hp_map content;        /* (old part, offset, new part, offset) -> enum in content.c */
-	void **trail;                 /* content comparisons that rest on an assumption; see content.c */
+	struct hp_map content; /* (old part, offset, new part, offset) -> enum in content.c */
+	void **trail;          /* content comparisons that rest on an assumption; see content.c */
 	size_t trail_cnt, trail_cap;
-	unsigned depth;               /* of nested content comparisons */
-	uint32_t *table;              /* [new parts] changed constant that made this function changed, HP_NONE */
-	bool *ambiguous;              /* [new parts] a twin exists among several that could not be told apart */
-	struct hp_reasons *reasons;   /* into the arena that outlives the pair's work */
+	unsigned depth;             /* of nested content comparisons */
+	uint32_t *table;            /* [new parts] changed constant that made this function changed, HP_NONE */
+	bool *ambiguous;            /* [new parts] a twin exists among several that could not be told apart */
+	struct hp_reasons *reasons; /* into the arena that outlives the pair's work */
 };
 
 /* names.c */
-/* hp_name_plain(arena, name): ${name} with the compiler's numbers taken out ("foo.isra.3.cold.1" -> "foo.isra..cold.", "n.2345" ->
- * "n."), link-time suffixes (.llvm.N, .lto_priv.N) gone. Names without a number come back as they are. NULL: no memory. */
+/* hp_name_plain(arena, name): ${name} with the compiler's numbers taken out ("foo.isra.3.cold.1" -> "foo.isra..cold.", "n.2345"
+ * -> "n."), link-time suffixes (.llvm.N, .lto_priv.N) gone. Names without a number come back as they are. NULL: no memory. */
 const char *hp_name_plain(struct hp_arena *arena, const char *name);
 /* hp_name_base_len(name): bytes of ${name} before the first compiler suffix: "foo.isra.0.cold" -> 3. */
 size_t hp_name_base_len(const char *name);
@@ -88,8 +89,8 @@ uint64_t hp_hash(const void *p, size_t len);
 uint64_t hp_hash_mix(uint64_t a, uint64_t b);
 
 /* side.c */
-HP_MUST_CHECK int hp_side_init(struct hp_cmp *cmp, struct hp_side *side, const struct hp_object *obj, uint32_t *twin, uint8_t *change,
-                               struct hp_err *err);
+HP_MUST_CHECK int hp_side_init(struct hp_cmp *cmp, struct hp_side *side, const struct hp_object *obj, uint32_t *twin,
+                               uint8_t *change, struct hp_err *err);
 void hp_side_release(struct hp_side *side);
 /* hp_side_edges(side, part, err): fill side->edges[part], sorted by off. Again: no cost. */
 HP_MUST_CHECK int hp_side_edges(struct hp_side *side, uint32_t part, struct hp_err *err);
@@ -153,8 +154,8 @@ HP_MUST_CHECK int hp_compare_parts(struct hp_cmp *cmp, uint32_t old_part, uint32
 HP_MUST_CHECK int hp_compare_edges(struct hp_cmp *cmp, const struct hp_edge *old_edge, const struct hp_edge *new_edge,
                                    struct hp_err *err);
 /* hp_compare_range(...): bytes and edges of [off, off + len) of two parts. off: bytes from part start, each side its own. */
-HP_MUST_CHECK int hp_compare_range(struct hp_cmp *cmp, uint32_t old_part, uint64_t old_off, uint32_t new_part,
-                                   uint64_t new_off, uint64_t len, struct hp_mismatch *ret, struct hp_err *err);
+HP_MUST_CHECK int hp_compare_range(struct hp_cmp *cmp, uint32_t old_part, uint64_t old_off, uint32_t new_part, uint64_t new_off,
+                                   uint64_t len, struct hp_mismatch *ret, struct hp_err *err);
 /* hp_compare_all(cmp, err): fill both sides' change arrays. */
 HP_MUST_CHECK int hp_compare_all(struct hp_cmp *cmp, struct hp_err *err);
 

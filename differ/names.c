@@ -98,7 +98,8 @@ hp_name_plain(struct hp_arena *arena, const char *name)
 size_t
 hp_name_base_len(const char *name)
 {
-	static const char *const suffixes[] = { ".isra", ".constprop", ".part", ".cold", ".lto_priv", ".llvm", ".localalias", ".resolver" };
+	static const char *const suffixes[] = { ".isra",     ".constprop", ".part",       ".cold",
+		                                ".lto_priv", ".llvm",      ".localalias", ".resolver" };
 
 	for (const char *dot = strchr(name, '.'); dot != NULL; dot = strchr(dot + 1, '.')) {
 		if (dot == name)
@@ -147,8 +148,8 @@ hp_name_is_content(const char *name, bool kernel)
 	static const char *const words[] = { "__func__", "__FUNCTION__", "__PRETTY_FUNCTION__", "CSWTCH" };
 	static const char *const prefixes[] = { ".L", "switch.table.", "__const.", ".Lubsan_", "__unnamed_", "anon." };
 	/* Static locals that kernel macros make in every place that uses them; klp-diff copies them too. */
-	static const char *const kernel_words[] = { "__already_done", "__warned", "__key", "_rs", "descriptor", "_entry",
-		                                    "_entry_ptr", "__verbose", "___tp_str", "__tpstrtab" };
+	static const char *const kernel_words[] = { "__already_done", "__warned",   "__key",     "_rs",       "descriptor",
+		                                    "_entry",         "_entry_ptr", "__verbose", "___tp_str", "__tpstrtab" };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (is_numbered(name, words[i]))
@@ -166,15 +167,60 @@ bool
 hp_name_is_kernel_table(const char *section)
 {
 	static const char *const names[] = {
-		"__bug_table", "__ex_table", "__jump_table", "__mcount_loc", "__patchable_function_entries", "__dyndbg", "__verbose",
-		"__tracepoints", "__tracepoints_ptrs", "__tracepoints_strings", "__ksymtab_strings", "__versions", "__param",
-		"__kcrctab", "_ftrace_events", "_ftrace_annotated_branch", "_ftrace_branch", "__lockdep", "__obsparm",
+		"__bug_table",
+		"__ex_table",
+		"__jump_table",
+		"__mcount_loc",
+		"__patchable_function_entries",
+		"__dyndbg",
+		"__verbose",
+		"__tracepoints",
+		"__tracepoints_ptrs",
+		"__tracepoints_strings",
+		"__ksymtab_strings",
+		"__versions",
+		"__param",
+		"__kcrctab",
+		"_ftrace_events",
+		"_ftrace_annotated_branch",
+		"_ftrace_branch",
+		"__lockdep",
+		"__obsparm",
 	};
 	static const char *const prefixes[] = {
-		".altinstr", ".alt_", ".fixup", ".smp_locks", ".parainstructions", ".static_call", ".call_sites", ".retpoline_sites",
-		".return_sites", ".orc_", ".ibt_endbr_seal", ".printk_index", "__ftr_", "__mmu_ftr", "__fw_ftr", "__lwsync",
-		"__barrier_nospec", "__ksymtab", ".s390_", ".discard", ".modinfo", ".init.", ".exit.", ".ref.", ".initcall",
-		".initcallrodata", ".kcfi", ".cfi_sites", ".data..once", ".data.once", ".sframe", ".rela.", "__tracepoint",
+		".altinstr",
+		".alt_",
+		".fixup",
+		".smp_locks",
+		".parainstructions",
+		".static_call",
+		".call_sites",
+		".retpoline_sites",
+		".return_sites",
+		".orc_",
+		".ibt_endbr_seal",
+		".printk_index",
+		"__ftr_",
+		"__mmu_ftr",
+		"__fw_ftr",
+		"__lwsync",
+		"__barrier_nospec",
+		"__ksymtab",
+		".s390_",
+		".discard",
+		".modinfo",
+		".init.",
+		".exit.",
+		".ref.",
+		".initcall",
+		".initcallrodata",
+		".kcfi",
+		".cfi_sites",
+		".data..once",
+		".data.once",
+		".sframe",
+		".rela.",
+		"__tracepoint",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

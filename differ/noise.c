@@ -5,13 +5,13 @@
  *   - it is an operand that a value passed to a function takes: moved to a register, pushed or stored. A compare, an add or a
  *     mask is never noise, whatever its value;
  *   - on each side it equals the source line that the line table gives for this very instruction or for one before the next
- *     call (the call that the value is passed to), the same instruction on both sides, in the same file. So it moved exactly as far
- *     as its source line did. __LINE__ in a statement over several lines may be a few lines below: see is_statement_line().
- *     Or, in inlined code, the line of a call that was inlined into this function (its caller passed
+ *     call (the call that the value is passed to), the same instruction on both sides, in the same file. So it moved exactly as
+ * far as its source line did. __LINE__ in a statement over several lines may be a few lines below: see is_statement_line(). Or,
+ * in inlined code, the line of a call that was inlined into this function (its caller passed
  *     __LINE__ down): then this instruction's own line must lie in the inlined function, behind its declaration.
- * A constant that happens to equal the line on which it stands, and that a fix changes to the line on which it then stands, cannot be
- * told from __LINE__ by anyone; every other real change is seen.
- * kpatch has a list of kernel functions instead and knows nothing of assert(); klp-build rewrites the patch and builds again. */
+ * A constant that happens to equal the line on which it stands, and that a fix changes to the line on which it then stands,
+ * cannot be told from __LINE__ by anyone; every other real change is seen. kpatch has a list of kernel functions instead and
+ * knows nothing of assert(); klp-build rewrites the patch and builds again. */
 #include <string.h>
 
 #include "differ/internal.h"
@@ -80,8 +80,8 @@ struct spot {
 	uint64_t old_imm, new_imm;
 };
 
-/* Statements over several lines: __LINE__ may be a line below the one that the line table has for the statement. The distance must
- * be small, equal on both sides, and no other statement of this function may begin in between. */
+/* Statements over several lines: __LINE__ may be a line below the one that the line table has for the statement. The distance
+ * must be small, equal on both sides, and no other statement of this function may begin in between. */
 static bool
 is_statement_line(const struct spot *s, const char *file, uint64_t old_line, uint64_t new_line)
 {
@@ -99,12 +99,13 @@ base_name(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
-/* Is ${line} of ${file} the line of a call that was inlined here, at an instruction that lies in what was inlined? The lists of both
- * sides run in parallel because the code is the same; if they do not, nothing is proven. */
+/* Is ${line} of ${file} the line of a call that was inlined here, at an instruction that lies in what was inlined? The lists of
+ * both sides run in parallel because the code is the same; if they do not, nothing is proven. */
 static bool
 is_inlined_line(const struct spot *s, const char *file, uint64_t old_line, uint64_t new_line)
 {
-	const char *old_name = hp_part_name(s->cmp->old_side.parts, s->old_part), *name = hp_part_name(s->cmp->new_side.parts, s->new_part);
+	const char *old_name = hp_part_name(s->cmp->old_side.parts, s->old_part),
+		   *name = hp_part_name(s->cmp->new_side.parts, s->new_part);
 	const struct hp_dwarf_call *o, *n;
 	size_t o_cnt, n_cnt;
 
@@ -114,8 +115,9 @@ is_inlined_line(const struct spot *s, const char *file, uint64_t old_line, uint6
 	for (size_t i = 0; i < n_cnt; i++) {
 		const char *call_file = base_name(n[i].file);
 
-		if (n[i].callee_line == 0 || o[i].callee_line == 0 || new_line < n[i].callee_line || old_line < o[i].callee_line ||
-		    strcmp(base_name(n[i].callee_file), file) != 0 || strcmp(base_name(o[i].file), call_file) != 0)
+		if (n[i].callee_line == 0 || o[i].callee_line == 0 || new_line < n[i].callee_line ||
+		    old_line < o[i].callee_line || strcmp(base_name(n[i].callee_file), file) != 0 ||
+		    strcmp(base_name(o[i].file), call_file) != 0)
 			continue;
 		if (is_statement_line(s, call_file, o[i].line, n[i].line))
 			return true;

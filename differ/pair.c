@@ -13,7 +13,8 @@ check_object(const struct hp_elf *elf, struct hp_err *err)
 	for (uint32_t s = 1; s < elf->secs_cnt; s++)
 		if (strncmp(elf->secs[s].name, ".gnu.lto_", 9) == 0)
 			return hp_err_set(err, HP_E_FORMAT,
-			                  "'%s': compiled with -flto: it holds bytecode (section '%s'), the code is made when linking; build without -flto",
+			                  "'%s': compiled with -flto: it holds bytecode (section '%s'), the code is made when "
+			                  "linking; build without -flto",
 			                  hp_esc(elf->path), hp_esc(elf->secs[s].name));
 	return 0;
 }
@@ -27,8 +28,10 @@ check_pair(const struct hp_pair *pair, struct hp_err *err)
 
 	if (r == 0 && n != NULL)
 		r = check_object(n, err);
-	if (r == 0 && o != NULL && n != NULL && (o->machine != n->machine || o->big_endian != n->big_endian || o->flags != n->flags))
-		return hp_err_set(err, HP_E_ARCH, "'%s': the original is for CPU %u (flags 0x%x), the patched for CPU %u (flags 0x%x)",
+	if (r == 0 && o != NULL && n != NULL &&
+	    (o->machine != n->machine || o->big_endian != n->big_endian || o->flags != n->flags))
+		return hp_err_set(err, HP_E_ARCH,
+		                  "'%s': the original is for CPU %u (flags 0x%x), the patched for CPU %u (flags 0x%x)",
 		                  hp_esc(pair->path), o->machine, o->flags, n->machine, n->flags);
 	return r;
 }
@@ -117,9 +120,11 @@ fill(struct hp_cmp *cmp, struct hp_err *err)
 	if (pair->old_obj == NULL || pair->new_obj == NULL)
 		r = empty_object(cmp, &none, pair->path, err);
 	if (r == 0)
-		r = hp_side_init(cmp, &cmp->old_side, pair->old_obj != NULL ? pair->old_obj : &none, pair->old_twin, pair->old_change, err);
+		r = hp_side_init(cmp, &cmp->old_side, pair->old_obj != NULL ? pair->old_obj : &none, pair->old_twin,
+		                 pair->old_change, err);
 	if (r == 0)
-		r = hp_side_init(cmp, &cmp->new_side, pair->new_obj != NULL ? pair->new_obj : &none, pair->new_twin, pair->new_change, err);
+		r = hp_side_init(cmp, &cmp->new_side, pair->new_obj != NULL ? pair->new_obj : &none, pair->new_twin,
+		                 pair->new_change, err);
 	if (r == 0 && pair->old_obj == NULL)
 		r = hp_reason_add(cmp->reasons, HP_RULE_OBJECT_NEW, pair->path, NULL, NULL, err, "not in the original tree");
 	if (r == 0 && pair->new_obj == NULL)

@@ -203,7 +203,8 @@ hp_side_lsda_edge(const struct hp_side *side, uint32_t part, struct hp_edge *ret
 	if (!rel_place(side->elf, rel, &sec, &off) || (target = hp_parts_at(side->parts, sec, off)) == HP_NONE)
 		return 0;
 	*ret = (struct hp_edge){
-		.off = hp_side_part(side, part)->len, .type = HP_EDGE_LSDA,
+		.off = hp_side_part(side, part)->len,
+		.type = HP_EDGE_LSDA,
 		.ref = { .part_idx = target, .off = (int64_t)(off - hp_side_part(side, target)->off) },
 	};
 	return 1;

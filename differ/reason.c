@@ -45,8 +45,12 @@ hp_reason_add(struct hp_reasons *list, enum hp_rule_id id, const char *object, c
 	va_end(ap);
 	r = &list->v[list->cnt];
 	*r = (struct hp_reason){
-		.rule = hp_rule_get(id)->name, .refuse = hp_rule_refuses(id), .object = copy(list, object),
-		.symbol = copy(list, symbol), .source = copy(list, source), .message = copy(list, text),
+		.rule = hp_rule_get(id)->name,
+		.refuse = hp_rule_refuses(id),
+		.object = copy(list, object),
+		.symbol = copy(list, symbol),
+		.source = copy(list, source),
+		.message = copy(list, text),
 	};
 	if (r->object == NULL || r->symbol == NULL || r->source == NULL || r->message == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory for a reason");

@@ -17,7 +17,8 @@ struct hp_reasons {
  * symbol and object are untrusted and stay raw, whoever prints them escapes them; names in the message must have gone through
  * hp_escape(). */
 HP_MUST_CHECK int hp_reason_add(struct hp_reasons *list, enum hp_rule_id id, const char *object, const char *symbol,
-                                const char *source, struct hp_err *err, const char *fmt, ...) __attribute__((format(printf, 7, 8)));
+                                const char *source, struct hp_err *err, const char *fmt, ...)
+	__attribute__((format(printf, 7, 8)));
 /* hp_reasons_sort(list): refusals first, then rule, object, symbol, source, message; duplicates removed. */
 void hp_reasons_sort(struct hp_reasons *list);
 

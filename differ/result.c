@@ -67,8 +67,8 @@ check_machine(struct hp_patchset *set, const struct hp_result *result, struct hp
 	if (result->machine == 0)
 		return 0;
 	if (set->machine != 0 && set->machine != result->machine)
-		return hp_err_set(err, HP_E_ARCH, "'%s' is for CPU %u, objects before it are for CPU %u", hp_esc(result->pair.path),
-		                  result->machine, set->machine);
+		return hp_err_set(err, HP_E_ARCH, "'%s' is for CPU %u, objects before it are for CPU %u",
+		                  hp_esc(result->pair.path), result->machine, set->machine);
 	set->machine = result->machine;
 	return 0;
 }
@@ -102,7 +102,8 @@ decide(struct hp_patchset *set, struct hp_reasons *all, struct hp_err *err)
 	else if (count_functions(set, HP_CHANGED) == 0)
 		set->verdict = HP_NOTHING;
 	if (set->verdict == HP_NOTHING && count_functions(set, HP_NEW) > 0) {
-		r = hp_reason_add(all, HP_RULE_UNREACHED, NULL, NULL, NULL, err, "functions were added, but no existing code changed to use them");
+		r = hp_reason_add(all, HP_RULE_UNREACHED, NULL, NULL, NULL, err,
+		                  "functions were added, but no existing code changed to use them");
 		if (r < 0)
 			return r;
 	}
@@ -113,7 +114,8 @@ decide(struct hp_patchset *set, struct hp_reasons *all, struct hp_err *err)
 }
 
 int
-hp_result_merge(struct hp_result *results, size_t cnt, const struct hp_diff_options *opts, struct hp_patchset *set, struct hp_err *err)
+hp_result_merge(struct hp_result *results, size_t cnt, const struct hp_diff_options *opts, struct hp_patchset *set,
+                struct hp_err *err)
 {
 	struct hp_reasons all = { .arena = &set->arena };
 	int r = 0;

@@ -6,18 +6,18 @@
 #include "differ/reason.h"
 
 struct hp_result {
-	struct hp_arena arena;    /* reasons and producers */
-	struct hp_pair pair;      /* owns the objects until merged */
+	struct hp_arena arena; /* reasons and producers */
+	struct hp_pair pair;   /* owns the objects until merged */
 	struct hp_reasons reasons;
-	const char **producers;   /* DW_AT_producer of the patched object's units, when it has changed functions */
+	const char **producers; /* DW_AT_producer of the patched object's units, when it has changed functions */
 	size_t producers_cnt;
-	uint16_t machine;         /* EM_*; 0 = not read, the files are identical */
-	bool keep;                /* something differs in meaning */
+	uint16_t machine; /* EM_*; 0 = not read, the files are identical */
+	bool keep;        /* something differs in meaning */
 };
 
 void hp_result_release(struct hp_result *result);
 /* hp_result_merge(results, cnt, opts, set, err): move pairs and reasons into ${set} in order, compute the verdict. */
-HP_MUST_CHECK int hp_result_merge(struct hp_result *results, size_t cnt, const struct hp_diff_options *opts, struct hp_patchset *set,
-                                  struct hp_err *err);
+HP_MUST_CHECK int hp_result_merge(struct hp_result *results, size_t cnt, const struct hp_diff_options *opts,
+                                  struct hp_patchset *set, struct hp_err *err);
 
 #endif

@@ -32,8 +32,10 @@ part_ident(const struct hp_side *side, const struct hp_part *p)
 static bool
 is_kernel_object(const struct hp_elf *elf)
 {
-	static const char *const names[] = { ".modinfo", "__mcount_loc", "__bug_table", ".orc_unwind", "__jump_table", ".altinstructions",
-		                             "__ksymtab_strings", "__versions", ".return_sites", ".static_call_sites", "__param" };
+	static const char *const names[] = { ".modinfo",           "__mcount_loc", "__bug_table",
+		                             ".orc_unwind",        "__jump_table", ".altinstructions",
+		                             "__ksymtab_strings",  "__versions",   ".return_sites",
+		                             ".static_call_sites", "__param" };
 
 	for (uint32_t s = 1; s < elf->secs_cnt; s++) {
 		if (strncmp(elf->secs[s].name, ".discard.", 9) == 0 || strncmp(elf->secs[s].name, "___ksymtab", 10) == 0)
@@ -58,7 +60,8 @@ hp_side_init(struct hp_cmp *cmp, struct hp_side *side, const struct hp_object *o
 	side->edges_cnt = hp_arena_array(&cmp->arena, cnt, sizeof(*side->edges_cnt));
 	side->points = hp_arena_array(&cmp->arena, obj->elf->secs_cnt, sizeof(*side->points));
 	side->points_cnt = hp_arena_array(&cmp->arena, obj->elf->secs_cnt, sizeof(*side->points_cnt));
-	if (side->ident == NULL || side->edges == NULL || side->edges_cnt == NULL || side->points == NULL || side->points_cnt == NULL)
+	if (side->ident == NULL || side->edges == NULL || side->edges_cnt == NULL || side->points == NULL ||
+	    side->points_cnt == NULL)
 		return no_memory(side, err);
 	for (uint32_t i = 0; i < cnt; i++) {
 		side->ident[i] = part_ident(side, hp_side_part(side, i));
@@ -108,9 +111,15 @@ add_resolved(struct hp_side *side, uint32_t part, struct hp_edge *edges, uint32_
 		if (target == HP_NONE)
 			continue;
 		edges[cnt++] = (struct hp_edge){
-			.off = field, .type = HP_EDGE_RESOLVED,
-			.ref = { .part_idx = target, .sym_idx = 0, .off = (int64_t)(to - hp_side_part(side, target)->off), .pc_rel = true,
-			         .branch = insn.rel_len > 0, .call = insn.call, .width = insn.rel_len > 0 ? insn.rel_len : insn.disp_len },
+			.off = field,
+			.type = HP_EDGE_RESOLVED,
+			.ref = { .part_idx = target,
+			         .sym_idx = 0,
+			         .off = (int64_t)(to - hp_side_part(side, target)->off),
+			         .pc_rel = true,
+			         .branch = insn.rel_len > 0,
+			         .call = insn.call,
+			         .width = insn.rel_len > 0 ? insn.rel_len : insn.disp_len },
 		};
 	}
 	return cnt;

@@ -48,7 +48,8 @@ merge_names(const char *const *olds, size_t old_cnt, const char *const *news, si
 	while (o < old_cnt || n < new_cnt) {
 		int c = o == old_cnt ? 1 : n == new_cnt ? -1 : strcmp(olds[o], news[n]);
 
-		v[cnt++] = (struct merged){ c <= 0 ? olds[o] : news[n], c <= 0 ? (uint32_t)o : HP_NONE, c >= 0 ? (uint32_t)n : HP_NONE };
+		v[cnt++] = (struct merged){ c <= 0 ? olds[o] : news[n], c <= 0 ? (uint32_t)o : HP_NONE,
+			                    c >= 0 ? (uint32_t)n : HP_NONE };
 		o += c <= 0;
 		n += c >= 0;
 	}
@@ -178,8 +179,8 @@ hp_tree_pair(const char *old_path, const char *new_path, struct hp_arena *arena,
 	if (o == HP_PATH_DIR && n == HP_PATH_DIR)
 		return pair_folders(old_path, new_path, arena, ret, err);
 	if (o != n)
-		return hp_err_set(err, HP_E_FORMAT, "'%s' is a %s, '%s' is a %s", hp_esc(old_path), o == HP_PATH_DIR ? "folder" : "file",
-		                  hp_esc(new_path), n == HP_PATH_DIR ? "folder" : "file");
+		return hp_err_set(err, HP_E_FORMAT, "'%s' is a %s, '%s' is a %s", hp_esc(old_path),
+		                  o == HP_PATH_DIR ? "folder" : "file", hp_esc(new_path), n == HP_PATH_DIR ? "folder" : "file");
 	if (is_archive_name(old_path) && is_archive_name(new_path))
 		return pair_archives(old_path, new_path, arena, ret, err);
 	ret->files = hp_arena_alloc(arena, sizeof(*ret->files));

@@ -17,7 +17,8 @@ struct hp_tree {
 
 void hp_tree_release(struct hp_tree *tree);
 /* hp_tree_pair(old_path, new_path, arena, ret, err): find out what the two paths are and pair what is in them. */
-HP_MUST_CHECK int hp_tree_pair(const char *old_path, const char *new_path, struct hp_arena *arena, struct hp_tree *ret, struct hp_err *err);
+HP_MUST_CHECK int hp_tree_pair(const char *old_path, const char *new_path, struct hp_arena *arena, struct hp_tree *ret,
+                               struct hp_err *err);
 
 static inline void
 hp_tree_auto(struct hp_tree *tree)

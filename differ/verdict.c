@@ -36,7 +36,8 @@ changed_function(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
 	int r = 0;
 
 	if (ns->elf->secs[hp_side_part(ns, part)->sec_idx].group != NULL)
-		r = add(cmp, HP_RULE_COMDAT, ns, part, err, "in a COMDAT group: every object with a copy must have been built again");
+		r = add(cmp, HP_RULE_COMDAT, ns, part, err,
+		        "in a COMDAT group: every object with a copy must have been built again");
 	if (r == 0 && (has_type(ns, part, STT_GNU_IFUNC) || has_type(os, old_part, STT_GNU_IFUNC)))
 		r = add(cmp, HP_RULE_IFUNC, ns, part, err, "the resolver of an indirect function changed; it has run already");
 	if (r == 0 && ns->elf->machine == EM_X86_64 && hp_side_part(os, old_part)->len < ENTRY_LEN &&
@@ -75,7 +76,8 @@ alias_split(struct hp_cmp *cmp, uint32_t part, const struct hp_map *names, struc
 		if (!hp_map_get_str(names, name, &now) || now == part)
 			continue;
 		r = hp_reason_add(cmp->reasons, HP_RULE_ALIAS_SPLIT, cmp->pair->path, name, cmp->pair->diff[now].source, err,
-		                  "shared one body with '%s' in the original, and has its own now", hp_esc(hp_part_name(ns->parts, part)));
+		                  "shared one body with '%s' in the original, and has its own now",
+		                  hp_esc(hp_part_name(ns->parts, part)));
 		if (r < 0)
 			return r;
 	}
@@ -113,8 +115,8 @@ hp_verdict_pair(struct hp_cmp *cmp, struct hp_err *err)
 			r = one_function(cmp, i, &names, err);
 	for (uint32_t i = 0; i < cmp->old_side.parts->cnt && r == 0; i++)
 		if (cmp->old_side.change[i] == HP_REMOVED && hp_part_is_func(hp_side_part(&cmp->old_side, i)))
-			r = add(cmp, has_type(&cmp->old_side, i, STT_GNU_IFUNC) ? HP_RULE_IFUNC : HP_RULE_FUNC_REMOVED, &cmp->old_side, i, err,
-			        "not in the patched object; its code stays");
+			r = add(cmp, has_type(&cmp->old_side, i, STT_GNU_IFUNC) ? HP_RULE_IFUNC : HP_RULE_FUNC_REMOVED,
+			        &cmp->old_side, i, err, "not in the patched object; its code stays");
 	if (r == 0)
 		r = hp_verdict_data(cmp, err);
 	if (r == 0)

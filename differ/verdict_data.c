@@ -94,9 +94,11 @@ new_data(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
 		                     "new entry in section '%s', which was collected when the program was linked",
 		                     hp_esc(section_of(ns, part)));
 	if (cmp->ambiguous[part] && hp_part_is_writable(p) && cmp->pair->include[part])
-		return add(cmp, HP_RULE_AMBIGUOUS, ns, part, err, "several variables of this name; which one it was cannot be told");
+		return add(cmp, HP_RULE_AMBIGUOUS, ns, part, err,
+		           "several variables of this name; which one it was cannot be told");
 	if (hp_part_is_writable(p))
-		return add(cmp, HP_RULE_DATA_NEW, ns, part, err, cmp->pair->include[part] ? "in the package, with its initial value" : "not used by included code");
+		return add(cmp, HP_RULE_DATA_NEW, ns, part, err,
+		           cmp->pair->include[part] ? "in the package, with its initial value" : "not used by included code");
 	return 0;
 }
 
@@ -118,10 +120,11 @@ compare_commons(struct hp_cmp *cmp, struct hp_err *err)
 		if (s->sec_idx != HP_SEC_COMMON)
 			continue;
 		if (!hp_map_get_str(&olds, s->name, &size))
-			r = hp_reason_add(cmp->reasons, HP_RULE_DATA_NEW, cmp->pair->path, s->name, NULL, err, "a new common symbol");
+			r = hp_reason_add(cmp->reasons, HP_RULE_DATA_NEW, cmp->pair->path, s->name, NULL, err,
+			                  "a new common symbol");
 		else if (size != s->size)
-			r = hp_reason_add(cmp->reasons, HP_RULE_DATA_SIZE, cmp->pair->path, s->name, NULL, err, "%llu bytes became %llu",
-			                  (unsigned long long)size, (unsigned long long)s->size);
+			r = hp_reason_add(cmp->reasons, HP_RULE_DATA_SIZE, cmp->pair->path, s->name, NULL, err,
+			                  "%llu bytes became %llu", (unsigned long long)size, (unsigned long long)s->size);
 	}
 	return r;
 }

@@ -29,8 +29,9 @@ is_init(const char *name)
 static bool
 is_derived(const char *name)
 {
-	static const char *const prefixes[] = { ".eh_frame", ".gcc_except_table", "__patchable_function_entries", ".note.", ".sframe",
-		                                "__mcount_loc", ".llvm", ".stack_sizes", ".comment" };
+	static const char *const prefixes[] = { ".eh_frame", ".gcc_except_table", "__patchable_function_entries",
+		                                ".note.",    ".sframe",           "__mcount_loc",
+		                                ".llvm",     ".stack_sizes",      ".comment" };
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 		if (starts_with(name, prefixes[i]))
@@ -181,7 +182,8 @@ changed_constructors(struct hp_cmp *cmp, struct hp_err *err)
 
 			if (to != HP_NONE && (ns->change[to] == HP_CHANGED || ns->change[to] == HP_NEW))
 				r = hp_reason_add(cmp->reasons, HP_RULE_INIT, cmp->pair->path, hp_part_name(ns->parts, to),
-				                  cmp->pair->diff[to].source, err, "a constructor or destructor %s; it runs when the module is loaded or unloaded",
+				                  cmp->pair->diff[to].source, err,
+				                  "a constructor or destructor %s; it runs when the module is loaded or unloaded",
 				                  ns->change[to] == HP_NEW ? "is new" : "changed");
 		}
 		if (r < 0)

@@ -82,8 +82,8 @@ name_order(const char *name, const char *function, size_t len)
 }
 
 int
-hp_dwarf_inlined(struct hp_dwarf *dw, const char *function, size_t function_len, const struct hp_dwarf_call **ret, size_t *ret_cnt,
-                 struct hp_err *err)
+hp_dwarf_inlined(struct hp_dwarf *dw, const char *function, size_t function_len, const struct hp_dwarf_call **ret,
+                 size_t *ret_cnt, struct hp_err *err)
 {
 	int r = dw->calls_read ? 0 : read_calls(dw, err);
 	size_t lo = 0, hi = dw->calls_cnt, end;

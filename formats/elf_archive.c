@@ -26,7 +26,8 @@ by_name(const void *a, const void *b)
 
 /* One more member; libelf has checked its header, we check that its bytes lie inside of the file. */
 static int
-add_member(Elf *member, struct hp_view file, const char *path, struct hp_arena *arena, struct hp_archive_member *ret, struct hp_err *err)
+add_member(Elf *member, struct hp_view file, const char *path, struct hp_arena *arena, struct hp_archive_member *ret,
+           struct hp_err *err)
 {
 	const Elf_Arhdr *header = elf_getarhdr(member);
 	int64_t base = elf_getbase(member);
@@ -39,7 +40,8 @@ add_member(Elf *member, struct hp_view file, const char *path, struct hp_arena *
 }
 
 static int
-walk(Elf *ar, struct hp_view file, const char *path, struct hp_arena *arena, struct hp_archive_member **v, size_t *cnt, struct hp_err *err)
+walk(Elf *ar, struct hp_view file, const char *path, struct hp_arena *arena, struct hp_archive_member **v, size_t *cnt,
+     struct hp_err *err)
 {
 	size_t cap = 0;
 	Elf_Cmd cmd = ELF_C_READ;

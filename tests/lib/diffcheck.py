@@ -37,6 +37,18 @@ def flat(names):
     return out
 
 
+# Where the ground truth's heuristic is wrong. libxml2: the only difference is "mov $0x694,%ecx" against "mov $0x698,%ecx" before the
+# call of the error handler, 1684 and 1688 are the source lines of that statement on the two sides, and the fix is above it
+# (4 lines more). The table has this function under two names (an alias), which its heuristic for line numbers passes over.
+LINE_ONLY_TOO = {"libxml2-CVE-2025-49794": {".libs/schematron.o": {"xmlSchematronValidateDoc", "xmlSchematronValidateDoc__internal_alias"}}}
+
+
+def correct(case, changed, noise):
+    for path, names in LINE_ONLY_TOO.get(case, {}).items():
+        changed[path] = changed.get(path, set()) - names
+        noise[path] = noise.get(path, set()) | names
+
+
 def expected(truth):
     changed, noise, new = {}, {}, {}
     for path, o in truth["objects"].items():
@@ -77,6 +89,7 @@ def corpus(hpbuild, cases, scratch, names):
             answer_expected = json.load(f)["hotpatchable_expectation"]["answer"]
         status, answer, err = run_diff(hpbuild, where + "/orig", where + "/patched")
         want = expected(truth)
+        correct(name, *want[:2])
         got = [functions(answer, c) for c in ("changed", "noise", "new")]
         wrong = [w + "(" + d + ")" for w, d in zip(("changed", "noise", "new"), map(delta, got, want)) if d]
         verdict = answer.get("verdict", "exit %d" % status)
