@@ -75,11 +75,17 @@ read_secs(struct hp_elf *elf, Elf *e, struct hp_err *err)
 {
 	size_t cnt, shstrndx;
 	Elf_Scn *scn = NULL;
+	GElf_Ehdr eh;
 
 	if (elf_getshdrnum(e, &cnt) < 0)
 		return hp_err_set(err, HP_E_FORMAT, "'%s': bad section header table: %s", hp_esc(elf->path), libelf_says());
 	if (cnt > HP_ELF_SECTIONS_MAX)
 		return hp_err_set(err, HP_E_LIMIT, "'%s': %zu sections, more than %u", hp_esc(elf->path), cnt, HP_ELF_SECTIONS_MAX);
+	/* libelf says "no sections" of a file that ends before its section header table; it must not look like an empty object. */
+	if (gelf_getehdr(e, &eh) != NULL && eh.e_shoff != 0 &&
+	    (cnt == 0 || !hp_view_has(elf->file, eh.e_shoff, (uint64_t)cnt * sizeof(Elf64_Shdr))))
+		return hp_err_set(err, HP_E_FORMAT, "'%s': the section header table at offset %llu exceeds the file's %zu bytes: cut off",
+		                  hp_esc(elf->path), (unsigned long long)eh.e_shoff, elf->file.len);
 	if (cnt == 0)
 		return 0;
 	if (elf_getshdrstrndx(e, &shstrndx) < 0)
