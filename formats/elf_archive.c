@@ -1,13 +1,35 @@
 #include "formats/elf_archive.h"
 
+#include <errno.h>
 #include <libelf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/escape.h"
 
 #define MEMBERS_MAX ((size_t)1000000)
+
+/* libelf walks archives through a file descriptor only ("invalid file descriptor" after elf_memory(), tried), and the members'
+ * places are asked for, not their bytes: so it gets a copy in memory. */
+static int
+copy_to_fd(struct hp_view file, const char *path, struct hp_err *err)
+{
+	int fd = memfd_create("hpbuild-archive", MFD_CLOEXEC);
+
+	for (size_t done = 0; fd >= 0 && done < file.len;) {
+		ssize_t n = write(fd, file.p + done, file.len - done);
+
+		if (n <= 0 && errno != EINTR) {
+			(void)close(fd);
+			fd = -1;
+		}
+		done += n > 0 ? (size_t)n : 0;
+	}
+	return fd >= 0 ? fd : hp_err_set(err, HP_E_IO, "cannot copy '%s' to memory", hp_esc(path));
+}
 
 static void
 elf_end_auto(Elf **elf)
@@ -40,14 +62,14 @@ add_member(Elf *member, struct hp_view file, const char *path, struct hp_arena *
 }
 
 static int
-walk(Elf *ar, struct hp_view file, const char *path, struct hp_arena *arena, struct hp_archive_member **v, size_t *cnt,
+walk(int fd, Elf *ar, struct hp_view file, const char *path, struct hp_arena *arena, struct hp_archive_member **v, size_t *cnt,
      struct hp_err *err)
 {
 	size_t cap = 0;
 	Elf_Cmd cmd = ELF_C_READ;
 
 	while (cmd != ELF_C_NULL) {
-		HP_AUTO(elf_end) Elf *member = elf_begin(-1, cmd, ar);
+		HP_AUTO(elf_end) Elf *member = elf_begin(fd, cmd, ar);
 		int r;
 
 		if (member == NULL)
@@ -77,6 +99,7 @@ hp_archive_list(struct hp_view file, const char *path, struct hp_arena *arena, s
                 struct hp_err *err)
 {
 	HP_AUTO(hp_mem) struct hp_archive_member *v = NULL;
+	HP_AUTO(hp_fd) int fd = -1;
 	HP_AUTO(elf_end) Elf *ar = NULL;
 	size_t cnt = 0;
 	int r;
@@ -87,10 +110,13 @@ hp_archive_list(struct hp_view file, const char *path, struct hp_arena *arena, s
 		return hp_err_set(err, HP_E_FORMAT, "'%s': not an archive", hp_esc(path));
 	if (elf_version(EV_CURRENT) == EV_NONE)
 		return hp_err_set(err, HP_E_INTERNAL, "libelf is too old");
-	ar = elf_memory((char *)(uintptr_t)file.p, file.len);
+	fd = copy_to_fd(file, path, err);
+	if (fd < 0)
+		return fd;
+	ar = elf_begin(fd, ELF_C_READ, NULL);
 	if (ar == NULL || elf_kind(ar) != ELF_K_AR)
 		return hp_err_set(err, HP_E_FORMAT, "'%s': damaged archive: %s", hp_esc(path), elf_errmsg(-1));
-	r = walk(ar, file, path, arena, &v, &cnt, err);
+	r = walk(fd, ar, file, path, arena, &v, &cnt, err);
 	if (r < 0)
 		return r;
 	if (cnt > 0)
