@@ -1,3 +1,6 @@
+#include <stdio.h>
+#include <time.h>
+
 #include "base/err.h"
 #include "cli/cmd.h"
 #include "cli/diff_print.h"
@@ -21,7 +24,7 @@ static const struct hp_usage usage = {
 	.verb = "diff",
 	.synopsis = "[options] ORIGINAL PATCHED",
 	.what = "Compare the objects of two builds (.o, .a or folders), without and with a fix, and say whether the fix can be "
-	        "applied to a\n"
+		"applied to a\n"
 		"running process.",
 	.min_args = 2,
 	.max_args = 2,
@@ -34,12 +37,22 @@ show_progress(void *ctx, size_t done, size_t total, const char *path)
 	hp_progress(done, total, path);
 }
 
+static const char *
+utc_day(char *buf, size_t len)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	return gmtime_r(&now, &tm) != NULL && strftime(buf, len, "%Y-%m-%d", &tm) > 0 ? buf : "9999-12-31";
+}
+
 int
 hp_cmd_diff(int argc, char **argv)
 {
 	struct hp_diff_options options = { .progress = show_progress };
 	struct hp_patchset set = { 0 };
 	struct hp_err err = { 0 };
+	char day[16];
 	int first, r = hp_opts_parse(opts, &usage, argc, argv, &first);
 	static const int status[] = { HP_EXIT_OK, HP_EXIT_NOTHING, HP_EXIT_REFUSED };
 
@@ -49,6 +62,7 @@ hp_cmd_diff(int argc, char **argv)
 		return hp_usage_error("diff", "--jobs: at most %u", HP_JOBS_MAX);
 	options.jobs = (unsigned)arg_jobs;
 	options.waivers_path = arg_waivers;
+	options.today = utc_day(day, sizeof(day));
 	r = hp_diff(argv[first], argv[first + 1], &options, &set, &err);
 	if (r < 0)
 		return hp_out_fail(&err, arg_json);

@@ -12,7 +12,8 @@
 
 struct hp_diff_options {
 	unsigned jobs;            /* threads; 0 = one per CPU */
-	const char *waivers_path; /* JSON file of accepted refusals (docs/rules.md), NULL = none */
+	const char *waivers_path; /* JSON file of accepted refusals (hpbuild-diff(1)), NULL = none */
+	const char *today;        /* "2026-11-24" (UTC), decides which waivers have expired; NULL = none has */
 	void (*progress)(void *ctx, size_t done, size_t total, const char *path); /* NULL = none */
 	void *progress_ctx;
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "formats/waivers.h"
 
 void
 hp_result_release(struct hp_result *result)
@@ -89,6 +90,24 @@ count_functions(const struct hp_patchset *set, enum hp_change change)
 }
 
 static int
+apply_waivers(struct hp_reasons *all, const struct hp_diff_options *opts, struct hp_err *err)
+{
+	struct hp_waiver *v;
+	size_t cnt;
+	int r = opts->waivers_path == NULL ? 0 : hp_waivers_read(opts->waivers_path, all->arena, &v, &cnt, err);
+
+	if (opts->waivers_path == NULL || r < 0)
+		return r;
+	for (size_t i = 0; i < all->cnt; i++)
+		for (size_t k = 0; k < cnt; k++)
+			if (all->v[i].refuse && strcmp(v[k].rule, all->v[i].rule) == 0 &&
+			    (strcmp(v[k].symbol, "*") == 0 || strcmp(v[k].symbol, all->v[i].symbol) == 0) &&
+			    (opts->today == NULL || strcmp(opts->today, v[k].expires) <= 0))
+				all->v[i].waived = true;
+	return 0;
+}
+
+static int
 decide(struct hp_patchset *set, struct hp_reasons *all, struct hp_err *err)
 {
 	bool refused = false;
@@ -120,7 +139,6 @@ hp_result_merge(struct hp_result *results, size_t cnt, const struct hp_diff_opti
 	struct hp_reasons all = { .arena = &set->arena };
 	int r = 0;
 
-	(void)opts;
 	set->objects_cnt = cnt;
 	set->pairs = hp_arena_array(&set->arena, cnt, sizeof(*set->pairs));
 	if (set->pairs == NULL)
@@ -136,5 +154,7 @@ hp_result_merge(struct hp_result *results, size_t cnt, const struct hp_diff_opti
 	}
 	if (r == 0)
 		r = merge_producers(results, cnt, set, err);
+	if (r == 0)
+		r = apply_waivers(&all, opts, err);
 	return r < 0 ? r : decide(set, &all, err);
 }

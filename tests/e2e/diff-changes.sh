@@ -280,9 +280,9 @@ EOF
 every -- verdict=hotpatchable changed=f,g norule=HP2018
 
 sources signature <<'EOF'
-static int __attribute__((noinline, noclone)) f(int x) { return x * 7; } int g(int x) { return f(x); } int h(int x) { return x; }
+static int __attribute__((noinline, noclone)) f(int x) { return x * 7 + 1000; } int g(int x) { return f(x); } int h(int x) { return x; }
 ----
-static int __attribute__((noinline, noclone)) f(int x, int y) { return x * 7 + y; } int g(int x) { return f(x, 2); } int h(int x) { return x; }
+static int __attribute__((noinline, noclone)) f(int x, int y) { return x * 7 + y + 1000; } int g(int x) { return f(x, 2); } int h(int x) { return x; }
 EOF
 every -- verdict=hotpatchable changed+=f,g
 

@@ -107,3 +107,26 @@ expect_text "$W/out" HP1007
 expect_exit 0 "$hpbuild" explain HP2007 hp1006 >"$W/out"
 expect_text "$W/out" 'HP2007.*layout'
 expect_exit 2 "$hpbuild" explain HP9999 2>"$W/err"
+
+# Waivers: of the right rule and symbol, until their day.
+printf 'int limit = 1; int f(int x) { return x * 3 + limit; }\n' >"$W/a.c"
+printf 'int limit = 2; int f(int x) { return x * 3 - limit; }\n' >"$W/b.c"
+gcc -g -O2 -c "$W/a.c" -o "$W/v1.o"
+gcc -g -O2 -c "$W/b.c" -o "$W/v2.o"
+waiver() { # RULE SYMBOL EXPIRES
+	printf '{"schema":"hpbuild.waivers/1","waivers":[{"rule":"%s","symbol":"%s","reason":"test","expires":"%s"}]}\n' "$@" >"$W/waivers"
+}
+expect_exit 4 "$hpbuild" diff "$W/v1.o" "$W/v2.o" >"$W/out"
+waiver HP2001 limit 2999-01-01
+expect_exit 0 "$hpbuild" diff --json --waivers "$W/waivers" "$W/v1.o" "$W/v2.o" >"$W/out"
+expect_text "$W/out" '"waived": true'
+for w in 'HP2001 limit 2001-01-01' 'HP2001 other 2999-01-01' 'HP2002 limit 2999-01-01'; do
+	# shellcheck disable=SC2086
+	waiver $w
+	expect_exit 4 "$hpbuild" diff --waivers "$W/waivers" "$W/v1.o" "$W/v2.o" >"$W/out"
+done
+waiver HP1003 limit 2999-01-01
+expect_exit 7 "$hpbuild" diff --waivers "$W/waivers" "$W/v1.o" "$W/v2.o" 2>"$W/err"
+echo '{' >"$W/waivers"
+expect_exit 7 "$hpbuild" diff --waivers "$W/waivers" "$W/v1.o" "$W/v2.o" 2>"$W/err"
+expect_exit 1 "$hpbuild" diff --waivers "$W/none" "$W/v1.o" "$W/v2.o" 2>"$W/err"
