@@ -20,9 +20,10 @@ HP_CFLAGS = -std=gnu11 -D_GNU_SOURCE -I. -include base/banned.h -DHP_LIBEXECDIR=
 	-fno-common -fvisibility=hidden -fstack-protector-strong -ffile-prefix-map=$(CURDIR)=. -pthread
 HP_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now -pthread
 
-# Debian 12 has no .pc file for libdwarf and Zydis; the others have, yet their flags are these on every distribution we know.
+# Debian 12 has no .pc file for Zydis; the others have, yet their flags are these on every distribution we know.
+# libdwarf is the foreign reader of one unit test (ARCHITECTURE.md, "Decisions").
 LIBS_CORE = -lelf -lzstd -lsodium -ljansson
-LIBS_BUILD = $(LIBS_CORE) -ldwarf -lZydis
+LIBS_BUILD = $(LIBS_CORE) -lZydis
 LIBS_LIVE = $(LIBS_CORE) -ldw
 
 lib_src := $(sort $(wildcard base/*.c formats/*.c differ/*.c differ/arch/*.c packager/*.c signer/*.c applier/*.c applier/arch/*.c))
@@ -78,7 +79,7 @@ $B/hpbuild-live: $(call obj,$(live_src)) $B/libhp.a
 	$(call say,LD,$@)$(CC) $(HP_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_LIVE)
 
 $(unit_bin): $B/%: $B/%.o $B/libhp.a
-	$(call say,LD,$@)$(CC) $(HP_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(if $(filter $(unit_live:%.c=$B/%),$@),$(LIBS_LIVE),$(LIBS_BUILD))
+	$(call say,LD,$@)$(CC) $(HP_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(if $(filter $(unit_live:%.c=$B/%),$@),$(LIBS_LIVE),$(LIBS_BUILD) $(if $(findstring _oracle,$@),-ldwarf))
 
 $(testlib_bin): $B/%: $B/%.o $B/libhp.a
 	$(call say,LD,$@)$(CC) $(HP_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_BUILD)
