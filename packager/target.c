@@ -2,7 +2,6 @@
 #include "packager/internal.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "base/escape.h"
 
@@ -64,17 +63,20 @@ address_slot(const struct hp_pk *pk, const char *name)
 static int
 refuse_import(const struct hp_pk *pk, const struct hp_use *use, struct hp_err *err)
 {
-	char text[200];
-	bool imported = hp_module_import(pk->mod, use->name) != NULL;
+	bool symtab = strcmp(pk->mod->symbols, "symtab") == 0 || strcmp(pk->mod->symbols, "debug-file") == 0;
 
 	if (hp_module_preemptible(pk->mod, use->name))
-		(void)snprintf(text, sizeof(text),
-		               "exported and preemptible, and the baseline has no PLT entry or GOT slot for it");
-	else
-		(void)snprintf(text, sizeof(text), "%s", imported
-		               ? "the baseline imports it, but has no PLT entry or GOT slot that fits this use"
-		               : "a new import: the baseline neither defines nor imports it");
-	return hp_refuse(use, err, text);
+		return hp_refuse(use, err, "exported and preemptible, and the baseline has no PLT entry or GOT slot for it");
+	if (hp_module_import(pk->mod, use->name) != NULL)
+		return hp_refuse(use, err, "the baseline imports it, but has no PLT entry or GOT slot that fits this use");
+	if (symtab)
+		return hp_refuse(use, err, "a new import: the baseline neither defines nor imports it");
+	/* It may be another object's, of which a stripped module says nothing. */
+	(void)hp_refuse(use, err,
+	                "the stripped baseline does not show where it is, and does not import it: give the --debug-file");
+	if (err != NULL)
+		err->code = HP_E_BASELINE;
+	return HP_E_BASELINE;
 }
 
 /* An imported or preemptible symbol, through what the baseline has for it. */

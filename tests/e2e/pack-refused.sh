@@ -63,6 +63,8 @@ accepted
 needs 'srand(3)'
 make_sides '-O2 -fPIE' -pie
 refused 4 "'work' refers to 'srand': a new import"
+strip "$W/prog"
+refused 5 '(srand|work).*give (its|the) --debug-file'
 # The address of a function that is only bound lazily is not known before its first call; with BIND_NOW it is.
 needs 'x += (int)(long)puts'
 make_sides '-O1 -fPIE' '-pie -Wl,-z,lazy'
