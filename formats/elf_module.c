@@ -176,12 +176,20 @@ find_static_relas(const struct hp_elf *elf, struct dyn *dyn)
 	}
 }
 
+/* lld gathers the entries of IFUNCs in .iplt. */
+static bool
+is_plt(const struct hp_sec *sec)
+{
+	return (sec->flags & SHF_EXECINSTR) != 0 && (strncmp(sec->name, ".plt", 4) == 0 || strcmp(sec->name, ".iplt") == 0);
+}
+
 /* PLT entries of all kinds (.plt, .plt.sec, .plt.got, with or without endbr64 and bnd) are a few instructions around one
- * `jmp *slot(%rip)`; the first entry of a lazy .plt jumps through a word that no relocation names, so it is none. */
+ * `jmp *slot(%rip)`; the first entry of a lazy .plt jumps through a word that no relocation names, so it is none. Static
+ * executables do not say how long their entries are: GNU ld's have 8 bytes, lld's 16; a place inside an entry meets no slot. */
 static void
 scan_plt(struct hp_module *mod, const struct hp_sec *sec)
 {
-	uint64_t entry_len = sec->entsize == 8 || sec->entsize == 16 ? sec->entsize : 16;
+	uint64_t entry_len = sec->entsize == 16 ? 16 : 8;
 	struct hp_insn insn;
 
 	for (uint64_t off = 0; off + 6 <= sec->data.len; off += entry_len) {
@@ -214,16 +222,14 @@ read_plts(struct hp_module *mod, struct hp_err *err)
 	uint64_t cap = 0;
 
 	for (uint32_t i = 1; i < elf->secs_cnt; i++)
-		if (strncmp(elf->secs[i].name, ".plt", 4) == 0)
-			cap += elf->secs[i].data.len / 8;
+		if (is_plt(&elf->secs[i]))
+			cap += elf->secs[i].data.len / 8 + 1;
 	mod->plts = hp_arena_array(&mod->arena, cap, sizeof(*mod->plts));
 	if (mod->plts == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory for PLT entries");
-	for (uint32_t i = 1; i < elf->secs_cnt; i++) {
-		if (strncmp(elf->secs[i].name, ".plt", 4) != 0 || (elf->secs[i].flags & SHF_EXECINSTR) == 0)
-			continue;
-		scan_plt(mod, &elf->secs[i]);
-	}
+	for (uint32_t i = 1; i < elf->secs_cnt; i++)
+		if (is_plt(&elf->secs[i]))
+			scan_plt(mod, &elf->secs[i]);
 	if (mod->plts_cnt > 0)
 		qsort(mod->plts, mod->plts_cnt, sizeof(*mod->plts), cmp_plt);
 	return 0;
