@@ -295,11 +295,44 @@ spread_constants(struct hp_cmp *cmp, struct hp_err *err)
 	return 0;
 }
 
+/* Data that holds addresses of places inside a changed function (the labels of computed gotos) changes with it, even when the
+ * places are the same on both sides: the new body would read the old table and jump into the old body (clang -O2, a dispatch
+ * table whose labels did not move). Addresses of entries stay what they are. Returns 1 when some data changed. */
+static int
+spread_labels(struct hp_cmp *cmp, struct hp_err *err)
+{
+	struct hp_side *side = &cmp->new_side;
+	int found = 0;
+
+	for (uint32_t i = 0; i < side->parts->cnt; i++) {
+		int r;
+
+		if (side->ident[i] != HP_IDENT_NAME || side->change[i] != HP_SAME || hp_part_is_func(hp_side_part(side, i)) ||
+		    hp_side_part(side, i)->rels_cnt == 0)
+			continue;
+		r = hp_side_edges(side, i, err);
+		if (r < 0)
+			return r;
+		for (uint32_t k = 0; k < side->edges_cnt[i] && side->change[i] == HP_SAME; k++) {
+			const struct hp_ref *ref = &side->edges[i][k].ref;
+
+			if (ref->part_idx == HP_NONE || ref->off == 0 || side->change[ref->part_idx] != HP_CHANGED ||
+			    !hp_part_is_func(hp_side_part(side, ref->part_idx)))
+				continue;
+			side->change[i] = cmp->old_side.change[side->twin[i]] = HP_CHANGED;
+			cmp->table[i] = ref->part_idx;
+			found = 1;
+		}
+	}
+	return found;
+}
+
 int
 hp_compare_all(struct hp_cmp *cmp, struct hp_err *err)
 {
 	struct hp_side *os = &cmp->old_side, *ns = &cmp->new_side;
-	bool constants = false;
+	bool constants = false, code = false;
+	int labels;
 
 	for (uint32_t i = 0; i < ns->parts->cnt; i++) {
 		struct hp_mismatch mis;
@@ -317,10 +350,14 @@ hp_compare_all(struct hp_cmp *cmp, struct hp_err *err)
 		if (r == 0) {
 			ns->change[i] = os->change[ns->twin[i]] = HP_CHANGED;
 			constants |= hp_side_part(ns, i)->kind == HP_PART_RODATA;
+			code |= hp_side_part(ns, i)->kind == HP_PART_FUNC;
 		}
 	}
 	for (uint32_t i = 0; i < os->parts->cnt; i++)
 		if (os->ident[i] == HP_IDENT_NAME && os->twin[i] == HP_NONE)
 			os->change[i] = HP_REMOVED;
-	return constants ? spread_constants(cmp, err) : 0;
+	labels = code ? spread_labels(cmp, err) : 0;
+	if (labels < 0)
+		return labels;
+	return constants || labels > 0 ? spread_constants(cmp, err) : 0;
 }
