@@ -74,3 +74,4 @@ mv "$W/assert/new2.c" "$W/assert/new.c"
 cc_now=gcc
 compile -O2 -g0
 expect_diff changed=f noise= rule=HP1007
+check_diffs
