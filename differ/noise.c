@@ -99,6 +99,20 @@ base_name(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
+/* ${line} of ${file} lies in what call v[i] inlined, or in what was inlined into that in turn. */
+static bool
+is_within(const struct hp_dwarf_call *v, size_t cnt, size_t i, const char *file, uint64_t line)
+{
+	unsigned depth = v[i].depth;
+
+	do {
+		if (v[i].callee_line > 0 && line >= v[i].callee_line && strcmp(base_name(v[i].callee_file), file) == 0)
+			return true;
+		i++;
+	} while (i < cnt && v[i].depth > depth);
+	return false;
+}
+
 /* Is ${line} of ${file} the line of a call that was inlined here, at an instruction that lies in what was inlined? The lists of
  * both sides run in parallel because the code is the same; if they do not, nothing is proven. */
 static bool
@@ -115,11 +129,8 @@ is_inlined_line(const struct spot *s, const char *file, uint64_t old_line, uint6
 	for (size_t i = 0; i < n_cnt; i++) {
 		const char *call_file = base_name(n[i].file);
 
-		if (n[i].callee_line == 0 || o[i].callee_line == 0 || new_line < n[i].callee_line ||
-		    old_line < o[i].callee_line || strcmp(base_name(n[i].callee_file), file) != 0 ||
-		    strcmp(base_name(o[i].file), call_file) != 0)
-			continue;
-		if (is_statement_line(s, call_file, o[i].line, n[i].line))
+		if (strcmp(base_name(o[i].file), call_file) == 0 && is_within(o, o_cnt, i, file, old_line) &&
+		    is_within(n, n_cnt, i, file, new_line) && is_statement_line(s, call_file, o[i].line, n[i].line))
 			return true;
 	}
 	return false;

@@ -60,6 +60,7 @@ struct hp_dwarf_call {
 	uint64_t line;          /* DW_AT_call_line */
 	const char *callee_file;
 	uint64_t callee_line;   /* where the inlined function is declared, 0 = unknown */
+	unsigned depth;         /* inlined calls around it; those nested in a call follow it with a greater depth */
 };
 /* hp_dwarf_inlined(dw, function, ret, ret_cnt, err): all calls inlined into the functions whose declared name is ${function}
  * (function_len bytes of it; clones included), nested ones too, in DIE order; array owned by dw. 1, or 0: none. O(log n) after the

@@ -8,15 +8,19 @@
 struct found {
 	const char *function;
 	uint32_t node;
+	unsigned depth;
 };
 
-/* Name of the function with code that node ${n} was inlined into, NULL = none. */
+/* Name of the function with code that node ${n} was inlined into, NULL = none; and how many inlined calls are in between. */
 static const char *
-outer_function(const struct hp_dwarf *dw, uint32_t n)
+outer_function(const struct hp_dwarf *dw, uint32_t n, unsigned *ret_depth)
 {
-	for (uint32_t p = dw->nodes[n].parent; p != 0; p = dw->nodes[p].parent)
+	*ret_depth = 0;
+	for (uint32_t p = dw->nodes[n].parent; p != 0; p = dw->nodes[p].parent) {
+		*ret_depth += dw->nodes[p].tag == DW_TAG_inlined_subroutine;
 		if (dw->nodes[p].tag == DW_TAG_subprogram)
 			return (dw->nodes[p].flags & HP_DW_HAS_CODE) != 0 ? dw->nodes[hp_dw_origin(dw, p)].name : NULL;
+	}
 	return NULL;
 }
 
@@ -49,8 +53,10 @@ read_calls(struct hp_dwarf *dw, struct hp_err *err)
 	int r = hp_dw_read(dw, err);
 
 	for (uint32_t n = 1; n < dw->nodes_cnt && r == 0; n++) {
-		struct found f = { dw->nodes[n].tag == DW_TAG_inlined_subroutine ? outer_function(dw, n) : NULL, n };
+		struct found f = { .node = n };
 
+		if (dw->nodes[n].tag == DW_TAG_inlined_subroutine)
+			f.function = outer_function(dw, n, &f.depth);
 		if (f.function != NULL)
 			r = hp_buf_add(&all, &f, sizeof(f), err);
 	}
@@ -67,6 +73,7 @@ read_calls(struct hp_dwarf *dw, struct hp_err *err)
 	for (size_t i = 0; i < dw->calls_cnt && r == 0; i++) {
 		dw->calls_function[i] = v[i].function;
 		r = fill_call(dw, v[i].node, &dw->calls[i], err);
+		dw->calls[i].depth = v[i].depth;
 	}
 	dw->calls_read = r == 0;
 	return r;
