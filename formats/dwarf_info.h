@@ -63,10 +63,10 @@ struct hp_dwarf_call {
 	unsigned depth;         /* inlined calls around it; those nested in a call follow it with a greater depth */
 };
 /* hp_dwarf_inlined(dw, function, ret, ret_cnt, err): all calls inlined into the functions whose declared name is ${function}
- * (function_len bytes of it; clones included), nested ones too, in DIE order; array owned by dw. 1, or 0: none. O(log n) after the
- * first call. */
-HP_MUST_CHECK int hp_dwarf_inlined(struct hp_dwarf *dw, const char *function, size_t function_len, const struct hp_dwarf_call **ret,
-                                   size_t *ret_cnt, struct hp_err *err);
+ * (function_len bytes of it; clones included), nested ones too, in DIE order; array owned by dw. 1, or 0: none. O(log n)
+ * after the first call. */
+HP_MUST_CHECK int hp_dwarf_inlined(struct hp_dwarf *dw, const char *function, size_t function_len,
+                                   const struct hp_dwarf_call **ret, size_t *ret_cnt, struct hp_err *err);
 
 /* One difference between the types of two versions of a unit. Strings live as long as the new side's hp_dwarf. */
 struct hp_type_diff {
