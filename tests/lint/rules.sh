@@ -1,5 +1,5 @@
 #!/bin/sh
-# Verdict rules: the IDs of differ/rules.h, the texts in differ/rules_text.h and the headings of docs/rules.md are the same set, and
+# Verdict rules: the IDs of differ/rules.h, the table in differ/rules.c and the headings of docs/rules.md are the same set, and
 # docs/rules.md has the words of `hpbuild explain`.
 . tests/lib/lint
 
@@ -17,7 +17,7 @@ in_program() { # ID
 
 check() {
 	sed -n 's/^[	 ]*HP_RULE_[A-Z0-9_]* = \([12][0-9][0-9][0-9]\),.*/HP\1/p' differ/rules.h | sort >"$W/enum"
-	sed -n 's/^[	 ]*R(\([12][0-9][0-9][0-9]\), .*/HP\1/p' differ/rules_text.h | sort >"$W/table"
+	sed -n 's/^[	 ]*{.*"\(HP[12][0-9][0-9][0-9]\)",.*/\1/p' differ/rules.c | sort >"$W/table"
 	sed -n 's/^##* \(HP[12][0-9][0-9][0-9]\) .*/\1/p' docs/rules.md | sort >"$W/docs"
 	[ -s "$W/enum" ] || echo 'differ/rules.h: no rule found'
 	for list in enum table docs; do uniq -d "$W/$list" | sed "s|\$|: twice in the $list|"; done
@@ -35,7 +35,7 @@ check() {
 printer=
 samples() { # ENUM TABLE DOCS: numbers
 	for n in $1; do printf '\tHP_RULE_X%s = %s,\n' "$n" "$n"; done | sample differ/rules.h
-	for n in $2; do printf '\tR(%s, "title", "text")\n' "$n"; done | sample differ/rules_text.h
+	for n in $2; do printf '\t{ (enum hp_rule_id)%s, "HP%s", "title",\n' "$n" "$n"; done | sample differ/rules.c
 	for n in $3; do printf '## HP%s title\n\ntext,\nmore\n\n' "$n"; done | sample docs/rules.md
 }
 samples '1001 2001' '1001 2001' '2001'
