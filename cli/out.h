@@ -12,7 +12,8 @@
 void hp_out(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* hp_out_json(value): print ${value} (sorted keys, indented, ASCII only: no bidi tricks on a terminal) and release it. */
 void hp_out_json(json_t *value);
-/* hp_json_text(s): a JSON string of untrusted text: as it is when it is UTF-8, else as messages show it. Output is ASCII anyway. */
+/* hp_json_text(s): a JSON string of untrusted text: as it is when it is UTF-8, else as messages show it. Output is ASCII anyway.
+ */
 json_t *hp_json_text(const char *s);
 /* hp_out_bytes(p, len): raw bytes on stdout. */
 void hp_out_bytes(const void *p, size_t len);

@@ -27,13 +27,13 @@ struct hp_packing {
 	struct hp_seckey *seckey;
 };
 
-/* hp_packing_open(p, err): read the baseline and the other inputs and unlock the key, so that what is wrong with them is said before
- * anything that takes time. */
+/* hp_packing_open(p, err): read the baseline and the other inputs and unlock the key, so that what is wrong with them is said
+ * before anything that takes time. */
 HP_MUST_CHECK int hp_packing_open(struct hp_packing *p, struct hp_err *err);
 void hp_packing_release(struct hp_packing *p);
 
-/* hp_packing_make(p, original, patched): compare the two trees (folders, .a or .o); when the change can be hot, pack, sign if there is
- * a key, and write the package whole or not at all. Prints the result or what is in the way. Returns the exit status. */
+/* hp_packing_make(p, original, patched): compare the two trees (folders, .a or .o); when the change can be hot, pack, sign if
+ * there is a key, and write the package whole or not at all. Prints the result or what is in the way. Returns the exit status. */
 int hp_packing_make(const struct hp_packing *p, const char *original, const char *patched);
 
 static inline void

@@ -130,7 +130,8 @@ run_patch(const struct hp_rebuild *rb, const char *file, bool reverse, bool dry,
 {
 	HP_AUTO(hp_mem) char *log = NULL;
 	HP_AUTO(hp_mem) char *full = realpath(file, NULL);
-	char name[] = "patch", strip[16], force[] = "-f", silent[] = "-s", no_backup[] = "--no-backup-if-mismatch", exact[] = "-F0";
+	char name[] = "patch", strip[16], force[] = "-f", silent[] = "-s", no_backup[] = "--no-backup-if-mismatch",
+	     exact[] = "-F0";
 	char input[] = "-i", back[] = "-R", no_change[] = "--dry-run";
 	char *argv[] = { name, strip, force, silent, no_backup, exact, input, full, NULL, NULL, NULL };
 	int n = 8;

@@ -68,7 +68,8 @@ struct hp_cmp {
 	void **trail;          /* content comparisons that rest on an assumption; see content.c */
 	size_t trail_cnt, trail_cap;
 	unsigned depth;             /* of nested content comparisons */
-	uint32_t *table;            /* [new parts] what made it changed: a constant that it reads, a function whose labels it holds; HP_NONE */
+	uint32_t *
+		table; /* [new parts] what made it changed: a constant that it reads, a function whose labels it holds; HP_NONE */
 	bool *ambiguous;            /* [new parts] a twin exists among several that could not be told apart */
 	struct hp_reasons *reasons; /* into the arena that outlives the pair's work */
 };

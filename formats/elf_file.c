@@ -28,7 +28,8 @@ read_header(struct hp_elf *elf, Elf *e, struct hp_err *err)
 	if (gelf_getehdr(e, &eh) == NULL)
 		return hp_err_set(err, HP_E_FORMAT, "'%s': bad ELF header: %s", hp_esc(elf->path), libelf_says());
 	if (gelf_getclass(e) != ELFCLASS64)
-		return hp_err_set(err, HP_E_ARCH, "'%s': ELF class %u, expected 2 (64-bit)", hp_esc(elf->path), eh.e_ident[EI_CLASS]);
+		return hp_err_set(err, HP_E_ARCH, "'%s': ELF class %u, expected 2 (64-bit)", hp_esc(elf->path),
+		                  eh.e_ident[EI_CLASS]);
 	if (eh.e_ident[EI_DATA] != ELFDATA2LSB && eh.e_ident[EI_DATA] != ELFDATA2MSB)
 		return hp_err_set(err, HP_E_FORMAT, "'%s': unknown byte order %u", hp_esc(elf->path), eh.e_ident[EI_DATA]);
 	elf->type = eh.e_type;
@@ -59,14 +60,15 @@ read_sec(struct hp_elf *elf, Elf_Scn *scn, size_t shstrndx, Elf *e, struct hp_se
 	if (sec->name == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory for the sections of '%s'", hp_esc(path));
 	if ((sec->align & (sec->align - 1)) != 0)
-		return hp_err_set(err, HP_E_FORMAT, "'%s': section %zu '%s': alignment %llu is no power of two", hp_esc(path), idx,
-		                  hp_esc(name), (unsigned long long)sec->align);
+		return hp_err_set(err, HP_E_FORMAT, "'%s': section %zu '%s': alignment %llu is no power of two", hp_esc(path),
+		                  idx, hp_esc(name), (unsigned long long)sec->align);
 	if (sh.sh_type == SHT_NOBITS || sh.sh_type == SHT_NULL)
 		return 0;
 	if (!hp_view_sub(elf->file, sh.sh_offset, sh.sh_size, &sec->data))
-		return hp_err_set(err, HP_E_FORMAT, "'%s': section %zu '%s': offset %llu and size %llu exceed the file's %zu bytes",
-		                  hp_esc(path), idx, hp_esc(name), (unsigned long long)sh.sh_offset,
-		                  (unsigned long long)sh.sh_size, elf->file.len);
+		return hp_err_set(err, HP_E_FORMAT,
+		                  "'%s': section %zu '%s': offset %llu and size %llu exceed the file's %zu bytes", hp_esc(path),
+		                  idx, hp_esc(name), (unsigned long long)sh.sh_offset, (unsigned long long)sh.sh_size,
+		                  elf->file.len);
 	return 0;
 }
 
@@ -80,11 +82,14 @@ read_secs(struct hp_elf *elf, Elf *e, struct hp_err *err)
 	if (elf_getshdrnum(e, &cnt) < 0)
 		return hp_err_set(err, HP_E_FORMAT, "'%s': bad section header table: %s", hp_esc(elf->path), libelf_says());
 	if (cnt > HP_ELF_SECTIONS_MAX)
-		return hp_err_set(err, HP_E_LIMIT, "'%s': %zu sections, more than %u", hp_esc(elf->path), cnt, HP_ELF_SECTIONS_MAX);
-	/* libelf says "no sections" of a file that ends before its section header table; it must not look like an empty object. */
+		return hp_err_set(err, HP_E_LIMIT, "'%s': %zu sections, more than %u", hp_esc(elf->path), cnt,
+		                  HP_ELF_SECTIONS_MAX);
+	/* libelf says "no sections" of a file that ends before its section header table; it must not look like an empty object.
+	 */
 	if (gelf_getehdr(e, &eh) != NULL && eh.e_shoff != 0 &&
 	    (cnt == 0 || !hp_view_has(elf->file, eh.e_shoff, (uint64_t)cnt * sizeof(Elf64_Shdr))))
-		return hp_err_set(err, HP_E_FORMAT, "'%s': the section header table at offset %llu exceeds the file's %zu bytes: cut off",
+		return hp_err_set(err, HP_E_FORMAT,
+		                  "'%s': the section header table at offset %llu exceeds the file's %zu bytes: cut off",
 		                  hp_esc(elf->path), (unsigned long long)eh.e_shoff, elf->file.len);
 	if (cnt == 0)
 		return 0;
@@ -140,8 +145,8 @@ mark_groups(struct hp_elf *elf, struct hp_err *err)
 		if (s->type != SHT_GROUP)
 			continue;
 		if (s->info == 0 || s->info >= elf->syms_cnt || !hp_elf_u32(elf, s->data, 0, &flags))
-			return hp_err_set(err, HP_E_FORMAT, "'%s': section group %u: signature symbol %u of %u", hp_esc(elf->path), i,
-			                  s->info, elf->syms_cnt);
+			return hp_err_set(err, HP_E_FORMAT, "'%s': section group %u: signature symbol %u of %u",
+			                  hp_esc(elf->path), i, s->info, elf->syms_cnt);
 		name = elf->syms[s->info].name;
 		/* A group whose signature is a section symbol takes that section's name (gABI "Section Groups"). */
 		if (name[0] == '\0' && elf->syms[s->info].sec_idx < elf->secs_cnt)
@@ -209,11 +214,14 @@ read_syms(struct hp_elf *elf, Elf *e, uint32_t sec_idx, struct hp_sym **ret, uin
 	uint32_t file_idx = HP_NONE, cnt;
 	struct hp_sym *syms;
 
-	if (sec->entsize != sizeof(Elf64_Sym) || sec->len % sizeof(Elf64_Sym) != 0 || sec->len / sizeof(Elf64_Sym) > HP_ELF_SYMBOLS_MAX)
-		return hp_err_set(err, HP_E_FORMAT, "'%s': symbol table '%s' of %llu bytes with entries of %llu", hp_esc(elf->path),
-		                  hp_esc(sec->name), (unsigned long long)sec->len, (unsigned long long)sec->entsize);
+	if (sec->entsize != sizeof(Elf64_Sym) || sec->len % sizeof(Elf64_Sym) != 0 ||
+	    sec->len / sizeof(Elf64_Sym) > HP_ELF_SYMBOLS_MAX)
+		return hp_err_set(err, HP_E_FORMAT, "'%s': symbol table '%s' of %llu bytes with entries of %llu",
+		                  hp_esc(elf->path), hp_esc(sec->name), (unsigned long long)sec->len,
+		                  (unsigned long long)sec->entsize);
 	if (sec->link >= elf->secs_cnt || elf->secs[sec->link].type != SHT_STRTAB)
-		return hp_err_set(err, HP_E_FORMAT, "'%s': symbol table '%s' has no string table", hp_esc(elf->path), hp_esc(sec->name));
+		return hp_err_set(err, HP_E_FORMAT, "'%s': symbol table '%s' has no string table", hp_esc(elf->path),
+		                  hp_esc(sec->name));
 	cnt = (uint32_t)(sec->len / sizeof(Elf64_Sym));
 	for (uint32_t i = 1; i < elf->secs_cnt; i++)
 		if (elf->secs[i].type == SHT_SYMTAB_SHNDX && elf->secs[i].link == sec_idx)
@@ -222,7 +230,8 @@ read_syms(struct hp_elf *elf, Elf *e, uint32_t sec_idx, struct hp_sym **ret, uin
 	if (syms == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory for %u symbols", cnt);
 	if (cnt > 0 && data == NULL)
-		return hp_err_set(err, HP_E_FORMAT, "'%s': symbol table '%s': %s", hp_esc(elf->path), hp_esc(sec->name), libelf_says());
+		return hp_err_set(err, HP_E_FORMAT, "'%s': symbol table '%s': %s", hp_esc(elf->path), hp_esc(sec->name),
+		                  libelf_says());
 	for (uint32_t i = 0; i < cnt; i++) {
 		int r = read_sym(elf, data, xdata, (int)i, elf->secs[sec->link].data, &syms[i], err);
 
@@ -249,8 +258,9 @@ read_sym_tables(struct hp_elf *elf, Elf *e, struct hp_err *err)
 			r = elf->syms != NULL ? hp_err_set(err, HP_E_FORMAT, "'%s': two symbol tables", hp_esc(elf->path))
 			                      : read_syms(elf, e, i, &elf->syms, &elf->syms_cnt, err);
 		else if (elf->secs[i].type == SHT_DYNSYM)
-			r = elf->dynsyms != NULL ? hp_err_set(err, HP_E_FORMAT, "'%s': two dynamic symbol tables", hp_esc(elf->path))
-			                         : read_syms(elf, e, i, &elf->dynsyms, &elf->dynsyms_cnt, err);
+			r = elf->dynsyms != NULL
+			            ? hp_err_set(err, HP_E_FORMAT, "'%s': two dynamic symbol tables", hp_esc(elf->path))
+			            : read_syms(elf, e, i, &elf->dynsyms, &elf->dynsyms_cnt, err);
 		if (r < 0)
 			return r;
 	}
@@ -274,7 +284,8 @@ read_segs(struct hp_elf *elf, Elf *e, struct hp_err *err)
 
 		if (gelf_getphdr(e, (int)i, &ph) == NULL)
 			return hp_err_set(err, HP_E_FORMAT, "'%s': program header %zu: %s", hp_esc(elf->path), i, libelf_says());
-		elf->segs[i] = (struct hp_seg){ ph.p_type, ph.p_flags, ph.p_offset, ph.p_vaddr, ph.p_filesz, ph.p_memsz, ph.p_align };
+		elf->segs[i] =
+			(struct hp_seg){ ph.p_type, ph.p_flags, ph.p_offset, ph.p_vaddr, ph.p_filesz, ph.p_memsz, ph.p_align };
 	}
 	elf->segs_cnt = (uint32_t)cnt;
 	return 0;
@@ -378,7 +389,8 @@ read_rels(struct hp_elf *elf, const struct hp_sec *sec, const struct hp_sec *rel
 	for (uint32_t i = 0; i < cnt; i++) {
 		uint64_t off, info, addend;
 
-		if (!hp_elf_u64(elf, rela->data, (uint64_t)i * 24, &off) || !hp_elf_u64(elf, rela->data, (uint64_t)i * 24 + 8, &info) ||
+		if (!hp_elf_u64(elf, rela->data, (uint64_t)i * 24, &off) ||
+		    !hp_elf_u64(elf, rela->data, (uint64_t)i * 24 + 8, &info) ||
 		    !hp_elf_u64(elf, rela->data, (uint64_t)i * 24 + 16, &addend))
 			return hp_err_set(err, HP_E_INTERNAL, "relocation %u out of its section", i);
 		if (off > sec->len)
@@ -386,8 +398,9 @@ read_rels(struct hp_elf *elf, const struct hp_sec *sec, const struct hp_sec *rel
 			                  hp_esc(elf->path), hp_esc(rela->name), i, (unsigned long long)off,
 			                  (unsigned long long)sec->len);
 		if (info >> 32 >= elf->syms_cnt && info >> 32 != 0)
-			return hp_err_set(err, HP_E_FORMAT, "'%s': '%s': relocation %u: symbol index %llu of %u", hp_esc(elf->path),
-			                  hp_esc(rela->name), i, (unsigned long long)(info >> 32), elf->syms_cnt);
+			return hp_err_set(err, HP_E_FORMAT, "'%s': '%s': relocation %u: symbol index %llu of %u",
+			                  hp_esc(elf->path), hp_esc(rela->name), i, (unsigned long long)(info >> 32),
+			                  elf->syms_cnt);
 		rels[i] = (struct hp_rel){ off, (uint32_t)info, (uint32_t)(info >> 32), (int64_t)addend };
 		if (i > 0 && off < rels[i - 1].off)
 			*ret_sorted = false;
@@ -432,8 +445,8 @@ hp_elf_load_rels(struct hp_elf *elf, uint32_t sec_idx, struct hp_err *err)
 		                  hp_esc(rela->name));
 	cnt = rela->data.len / 24;
 	if (rela->entsize != 24 || rela->data.len % 24 != 0 || cnt > UINT32_MAX - 1)
-		return hp_err_set(err, HP_E_FORMAT, "'%s': '%s': %zu bytes with entries of %llu", hp_esc(elf->path), hp_esc(rela->name),
-		                  rela->data.len, (unsigned long long)rela->entsize);
+		return hp_err_set(err, HP_E_FORMAT, "'%s': '%s': %zu bytes with entries of %llu", hp_esc(elf->path),
+		                  hp_esc(rela->name), rela->data.len, (unsigned long long)rela->entsize);
 	rels = hp_arena_array(&elf->arena, (size_t)cnt, sizeof(*rels));
 	if (rels == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory for %llu relocations", (unsigned long long)cnt);

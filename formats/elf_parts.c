@@ -22,7 +22,8 @@ names_a_place(const struct hp_elf *elf, const struct hp_sym *s)
 {
 	if (s->sec_idx == HP_SEC_UNDEF || s->sec_idx >= elf->secs_cnt)
 		return false;
-	if (s->type != STT_FUNC && s->type != STT_OBJECT && s->type != STT_NOTYPE && s->type != STT_TLS && s->type != STT_GNU_IFUNC)
+	if (s->type != STT_FUNC && s->type != STT_OBJECT && s->type != STT_NOTYPE && s->type != STT_TLS &&
+	    s->type != STT_GNU_IFUNC)
 		return false;
 	/* Assembler-local labels that some CPUs keep, and aarch64's and riscv64's mapping symbols, are no names. */
 	return s->name[0] != '\0' && strncmp(s->name, ".L", 2) != 0 &&
@@ -71,7 +72,8 @@ sort_symbols(struct splitter *sp, struct hp_err *err)
 		if (!names_a_place(elf, s))
 			continue;
 		if (__builtin_add_overflow(s->value, s->size, &end) || end > elf->secs[s->sec_idx].len)
-			return hp_err_set(err, HP_E_FORMAT, "'%s': symbol %u '%s' ends at %llu, beyond the %llu bytes of section '%s'",
+			return hp_err_set(err, HP_E_FORMAT,
+			                  "'%s': symbol %u '%s' ends at %llu, beyond the %llu bytes of section '%s'",
 			                  hp_esc(elf->path), i, hp_esc(s->name), (unsigned long long)end,
 			                  (unsigned long long)elf->secs[s->sec_idx].len, hp_esc(elf->secs[s->sec_idx].name));
 		sp->order[sp->order_cnt++] = i;
@@ -125,7 +127,8 @@ section_kind(const struct hp_sec *s, bool has_symbols)
 		return HP_PART_SPECIAL;
 	if (s->flags & SHF_TLS)
 		return HP_PART_TLS;
-	if ((s->flags & SHF_MERGE) && !(s->flags & SHF_WRITE) && s->entsize > 0 && s->rel_sec == HP_NONE && s->type == SHT_PROGBITS)
+	if ((s->flags & SHF_MERGE) && !(s->flags & SHF_WRITE) && s->entsize > 0 && s->rel_sec == HP_NONE &&
+	    s->type == SHT_PROGBITS)
 		return HP_PART_MERGE;
 	if (s->type == SHT_NOBITS)
 		return HP_PART_BSS;
@@ -331,7 +334,8 @@ is_table_section(const struct hp_elf *elf, uint32_t sec_idx)
 {
 	const struct hp_sec *s = &elf->secs[sec_idx];
 
-	return elf->machine == EM_X86_64 && (s->flags & SHF_ALLOC) && !(s->flags & (SHF_EXECINSTR | SHF_WRITE)) && s->rels_cnt > 0;
+	return elf->machine == EM_X86_64 && (s->flags & SHF_ALLOC) && !(s->flags & (SHF_EXECINSTR | SHF_WRITE)) &&
+	       s->rels_cnt > 0;
 }
 
 static int
@@ -430,7 +434,8 @@ hp_parts_new(struct hp_elf *elf, struct hp_parts **ret, struct hp_err *err)
 	int r;
 
 	if (elf->type != ET_REL)
-		return hp_err_set(err, HP_E_FORMAT, "'%s': ELF type %u, expected 1 (relocatable object)", hp_esc(elf->path), elf->type);
+		return hp_err_set(err, HP_E_FORMAT, "'%s': ELF type %u, expected 1 (relocatable object)", hp_esc(elf->path),
+		                  elf->type);
 	sp.parts = hp_arena_alloc(&elf->arena, sizeof(*sp.parts));
 	if (sp.parts == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory for the parts of '%s'", hp_esc(elf->path));

@@ -43,7 +43,7 @@ struct hp_parts {
 	uint32_t cnt;
 	uint32_t *sec_first;   /* [secs_cnt + 1]: parts of section s are v[sec_first[s] .. sec_first[s + 1]) */
 	uint32_t *part_syms;   /* symbol indexes */
-	uint32_t *sym_part;    /* [syms_cnt]: part that holds a symbol's place, HP_NONE = none (undefined, absolute, common ...) */
+	uint32_t *sym_part; /* [syms_cnt]: part that holds a symbol's place, HP_NONE = none (undefined, absolute, common ...) */
 	uint64_t *table_refs;  /* places in sections with PC-relative tables that code refers to, sorted by (section, offset): */
 	uint32_t *table_refs_first; /* [secs_cnt + 1]: those of section s, as in sec_first */
 };
@@ -67,7 +67,7 @@ struct hp_ref {
 	uint32_t sym_idx;  /* symbol of the relocation (a section symbol where the assembler chose one) */
 	int64_t off;       /* with a part: bytes from the part's start to the byte that is meant (may lie outside of it: one past
 	                    * the end, negative bases); without: bytes from the symbol */
-	int64_t bias;      /* what was added to the addend to get there: distance from the place to the point the CPU counts from */
+	int64_t bias; /* what was added to the addend to get there: distance from the place to the point the CPU counts from */
 	bool pc_rel;       /* the field holds target - place */
 	bool branch;       /* operand of a call or jump: goes there, does not take the address */
 	bool call;         /* a call that comes back (return address behind it) */
@@ -78,11 +78,11 @@ struct hp_ref {
 	uint8_t width;     /* bytes of the field, 0 = unknown on this CPU */
 };
 
-/* hp_ref_resolve(parts, part_idx, rel, ret, err): what relocation ${rel} of part ${part_idx} means. For x86-64 code the instruction
- * around the place is decoded to learn the bias and whether it is a branch; for a PC-relative field in an ANON part (jump tables)
- * the bias is minus the distance from the table's start, taken as the nearest reference point at or before the place.
- * HP_E_ARCH: unknown relocation type. x86-64 psABI 4.4.1; other CPUs: no decoding, bias 0.
- * Amortised O(1) when called in order of rel->off for one part with the same ${cur}; see hp_ref_cursor. */
+/* hp_ref_resolve(parts, part_idx, rel, ret, err): what relocation ${rel} of part ${part_idx} means. For x86-64 code the
+ * instruction around the place is decoded to learn the bias and whether it is a branch; for a PC-relative field in an ANON part
+ * (jump tables) the bias is minus the distance from the table's start, taken as the nearest reference point at or before the
+ * place. HP_E_ARCH: unknown relocation type. x86-64 psABI 4.4.1; other CPUs: no decoding, bias 0. Amortised O(1) when called in
+ * order of rel->off for one part with the same ${cur}; see hp_ref_cursor. */
 struct hp_ref_cursor {
 	uint64_t insn_off; /* section offset of the next undecoded instruction */
 	uint64_t insn_end;

@@ -229,8 +229,8 @@ hp_ref_resolve(const struct hp_parts *parts, uint32_t part_idx, const struct hp_
 	if (!known_machine)
 		return hp_err_set(err, HP_E_ARCH, "'%s': CPU (e_machine %u) is not supported", hp_esc(elf->path), elf->machine);
 	if (t == NULL && elf->machine == EM_X86_64)
-		return hp_err_set(err, HP_E_ARCH, "'%s': section '%s': unknown relocation type %u at offset 0x%llx", hp_esc(elf->path),
-		                  hp_esc(sec->name), rel->type, (unsigned long long)rel->off);
+		return hp_err_set(err, HP_E_ARCH, "'%s': section '%s': unknown relocation type %u at offset 0x%llx",
+		                  hp_esc(elf->path), hp_esc(sec->name), rel->type, (unsigned long long)rel->off);
 	*ret = (struct hp_ref){
 		.part_idx = HP_NONE, .sym_idx = rel->sym_idx, .pc_rel = flags & PC, .got = flags & GOT, .plt = flags & PLT,
 		.tls = flags & TLS, .none = flags & MARK, .branch = flags & BRANCH, .call = flags & CALL,

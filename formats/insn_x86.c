@@ -47,14 +47,16 @@ hp_insn_decode(struct hp_view code, uint64_t off, struct hp_insn *ret)
 		.nop = is_nop(&insn),
 		.endbr64 = is_endbr(code, off),
 	};
-	ret->branch = ret->call || ret->cond || insn.meta.category == ZYDIS_CATEGORY_UNCOND_BR || insn.mnemonic == ZYDIS_MNEMONIC_XBEGIN;
+	ret->branch = ret->call || ret->cond || insn.meta.category == ZYDIS_CATEGORY_UNCOND_BR ||
+	              insn.mnemonic == ZYDIS_MNEMONIC_XBEGIN;
 	ret->nop = ret->nop && !ret->endbr64;
 	if (insn.raw.disp.size != 0) {
 		ret->disp_off = insn.raw.disp.offset;
 		ret->disp_len = insn.raw.disp.size / 8;
 		ret->disp = insn.raw.disp.value;
 		/* mod = 0, rm = 5: [rip + disp32] in 64-bit mode (Intel SDM vol. 2, 2.2.1.6). */
-		ret->rip_rel = (insn.attributes & ZYDIS_ATTRIB_HAS_MODRM) != 0 && insn.raw.modrm.mod == 0 && insn.raw.modrm.rm == 5;
+		ret->rip_rel =
+			(insn.attributes & ZYDIS_ATTRIB_HAS_MODRM) != 0 && insn.raw.modrm.mod == 0 && insn.raw.modrm.rm == 5;
 	}
 	for (int i = 0; i < 2; i++) {
 		if (insn.raw.imm[i].size == 0)
