@@ -277,6 +277,16 @@ hp_target_slot(struct hp_pk *pk, const struct hp_use *use, bool branch, uint64_t
 
 	if (!is_global(sym))
 		return 0;
+	if (sym->type == STT_GNU_IFUNC || is_ifunc(pk, sym->name)) {
+		const struct hp_known *k = hp_known_name(pk, sym->name);
+
+		/* The module's own, called with -fno-plt: the slot holds the resolver's answer. */
+		slot = k != NULL && k->has_slot ? hp_module_slot_at(pk->mod, k->slot) : NULL;
+		if (slot != NULL && slot->kind == HP_SLOT_IRELATIVE) {
+			*ret_slot = slot->va;
+			return 1;
+		}
+	}
 	if (!is_preemptible(pk, sym)) {
 		if (use->ref.part_idx != HP_NONE || hp_map_get_str(&pk->new_defs, sym->name, &v))
 			return 0;
