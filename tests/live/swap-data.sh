@@ -177,7 +177,7 @@ __thread long ours;
 __thread char pad[300];
 APART static long work(long n) {
 	mine++;
-	ours += n;
+	ours += n + pad[1];
 	errno = (int)n;
 #ifdef FIX
 	pad[299] = 3;
@@ -192,6 +192,7 @@ C
 swap gcc "-O2 $S" pie ''
 swap gcc "-O0 $S" exec ''
 swap gcc "-O2 $S" static ''
-swap_or_refused 'general or local dynamic' gcc "-O2 $S" shared ''
-swap_or_refused 'general or local dynamic' gcc "-O2 -mtls-dialect=gnu2 $S" shared ''
+swap gcc "-O2 $S" shared ''
+swap gcc "-O2 -ftls-model=initial-exec $S" shared ''
+swap_or_refused 'TLSDESC' gcc "-O2 -mtls-dialect=gnu2 $S" shared ''
 echo "$swap_cases cases"
