@@ -318,6 +318,26 @@ report(const struct hp_pk *pk, const struct hp_manifest *man, const struct hp_pa
 	return 0;
 }
 
+/* The payload's unwind data is not registered with the process's unwinder. An exception that passes a patched frame would find no
+ * handler above it and end the process (std::terminate); a cancelled thread would skip the cleanups of -fexceptions above it. So
+ * modules with such code are refused. Static C programs always have C's own personality, in libc; only C++'s counts there. */
+static int
+check_exceptions(const struct hp_pk *pk, struct hp_err *err)
+{
+	static const char *const names[] = { "__gxx_personality_v0", "__cxa_throw", "_Unwind_RaiseException", "__gcc_personality_v0" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		uint32_t first;
+
+		if (hp_module_import(pk->mod, names[i]) != NULL || (i == 0 && hp_module_named(pk->mod, names[i], &first) > 0))
+			return hp_err_set(err, HP_E_REFUSED,
+			                  "'%s' uses exceptions or cleanups of cancelled threads (it has '%s'): what unwinds through a "
+			                  "patched function would be lost, because unwind data cannot be registered yet",
+			                  hp_esc(pk->opts->baseline_path), names[i]);
+	}
+	return 0;
+}
+
 static int
 pack(struct hp_pk *pk, struct hp_buf *ret_signed_part, struct hp_pack_report *ret_report, struct hp_err *err)
 {
@@ -330,6 +350,8 @@ pack(struct hp_pk *pk, struct hp_buf *ret_signed_part, struct hp_pack_report *re
 
 	if (r == 0)
 		r = hp_locate(pk, err);
+	if (r == 0)
+		r = check_exceptions(pk, err);
 	if (r == 0)
 		r = hp_plan_redirects(pk, err);
 	if (r == 0)

@@ -1,5 +1,4 @@
 #!/bin/sh
-# long
 # C++ exceptions through patched frames that have no tables of their own: caught as in the fixed build, or refused; never a dead
 # process.
 . tests/lib/sh
@@ -36,4 +35,6 @@ long throws(long n) {
 C
 mv "$W/src/throws.c" "$W/src/throws.cc"
 swap_or_refused 'exception' g++ "-O2 $S" pie ''
+swap_or_refused 'exception' g++ "-O2 $S" static ''
+swap_or_refused 'exception' g++ "-O0" shared ''
 echo "$swap_cases cases"
