@@ -17,6 +17,12 @@ hp_hash_512(struct hp_view data, uint8_t ret[64])
 }
 
 void
+hp_hash_sha256(struct hp_view data, uint8_t ret[32])
+{
+	(void)crypto_hash_sha256(ret, data.p, data.len);
+}
+
+void
 hp_hex(const uint8_t *bytes, size_t len, char *ret)
 {
 	(void)sodium_bin2hex(ret, 2 * len + 1, bytes, len);

@@ -10,6 +10,8 @@
 
 void hp_hash_256(struct hp_view data, uint8_t ret[32]);
 void hp_hash_512(struct hp_view data, uint8_t ret[64]);
+/* SHA-256 (FIPS 180-4): only where documents for other tools want it; nothing of ours relies on it. */
+void hp_hash_sha256(struct hp_view data, uint8_t ret[32]);
 /* hp_hex(bytes, len, ret): lower-case digits and a terminator: 2 * len + 1 chars. */
 void hp_hex(const uint8_t *bytes, size_t len, char *ret);
 /* hp_unhex(text, len, ret): exactly ${len} bytes from 2 * len lower-case digits and a terminator; false = text is something

@@ -155,9 +155,15 @@ get_row(struct hp_view part, uint32_t idx)
 }
 
 static bool
+is_doc(uint32_t id)
+{
+	return id >= HP_CHUNK_PATCH && id <= HP_CHUNK_VEX;
+}
+
+static bool
 known_id(uint32_t id)
 {
-	return id >= HP_CHUNK_MANIFEST && id <= HP_CHUNK_FIXUPS;
+	return (id >= HP_CHUNK_MANIFEST && id <= HP_CHUNK_FIXUPS) || is_doc(id);
 }
 
 static int
@@ -169,8 +175,10 @@ check_row(const struct row *row, uint32_t reserved, struct hp_err *err)
 		return (row->flags & HP_CHUNK_OPTIONAL) != 0
 		               ? 0
 		               : hp_err_set(err, HP_E_FORMAT, "required chunk that this program does not know");
-	if ((row->flags & HP_CHUNK_OPTIONAL) != 0)
-		return hp_err_set(err, HP_E_FORMAT, "this chunk is never optional");
+	if (((row->flags & HP_CHUNK_OPTIONAL) != 0) != is_doc(row->id))
+		return hp_err_set(err, HP_E_FORMAT, "this chunk is %s optional", is_doc(row->id) ? "always" : "never");
+	if (is_doc(row->id) && (row->index != 0 || row->raw_len == 0))
+		return hp_err_set(err, HP_E_FORMAT, "a document that is empty or belongs to a target");
 	if (row->id == HP_CHUNK_MANIFEST && (row->index != 0 || row->flags != 0))
 		return hp_err_set(err, HP_E_FORMAT, "a second or compressed manifest");
 	if ((row->flags & HP_CHUNK_ZSTD) == 0 && row->raw_len != row->stored_len)
@@ -249,6 +257,36 @@ load_chunk(struct hp_view part, const struct row *row, struct hp_arena *arena, s
 	return r;
 }
 
+static struct hp_view *
+doc_of(struct hp_pkg_docs *docs, uint32_t id)
+{
+	return id == HP_CHUNK_PATCH ? &docs->patch : id == HP_CHUNK_PROVENANCE ? &docs->provenance : &docs->vex;
+}
+
+/* Where the contents of a chunk that is not the manifest belong; NULL: it belongs to no target. */
+static struct hp_view *
+place_of(struct hp_pkg *pkg, const struct row *row)
+{
+	if (is_doc(row->id))
+		return doc_of(&pkg->docs, row->id);
+	if (row->index >= pkg->man->targets_cnt)
+		return NULL;
+	return row->id == HP_CHUNK_IMAGE ? &pkg->payloads[row->index].image : &pkg->payloads[row->index].fixups;
+}
+
+static int
+load_manifest(struct hp_view part, const struct row *row, struct hp_pkg *pkg, struct hp_err *err)
+{
+	int r = load_chunk(part, row, &pkg->arena, &pkg->manifest, err);
+
+	if (r == 0)
+		r = hp_manifest_read(pkg->manifest, &pkg->arena, &pkg->man, err);
+	if (r < 0)
+		return r;
+	pkg->payloads = hp_arena_array(&pkg->arena, pkg->man->targets_cnt, sizeof(*pkg->payloads));
+	return pkg->payloads != NULL ? 0 : hp_err_set(err, HP_E_NOMEM, "no memory for the package");
+}
+
 static int
 load_chunks(struct hp_view part, uint32_t rows_cnt, struct hp_pkg *pkg, struct hp_err *err)
 {
@@ -257,33 +295,26 @@ load_chunks(struct hp_view part, uint32_t rows_cnt, struct hp_pkg *pkg, struct h
 
 	for (uint32_t i = 0; i < rows_cnt && r == 0; i++) {
 		struct row row = get_row(part, i);
-		struct hp_payload *payload;
+		struct hp_view *place;
 
 		if (!known_id(row.id))
 			continue;
 		if (row.id == HP_CHUNK_MANIFEST) {
-			r = load_chunk(part, &row, &pkg->arena, &pkg->manifest, err);
-			if (r == 0)
-				r = hp_manifest_read(pkg->manifest, &pkg->arena, &pkg->man, err);
-			if (r < 0)
-				return r;
-			pkg->payloads = hp_arena_array(&pkg->arena, pkg->man->targets_cnt, sizeof(*pkg->payloads));
-			if (pkg->payloads == NULL)
-				return hp_err_set(err, HP_E_NOMEM, "no memory for the package");
+			r = load_manifest(part, &row, pkg, err);
 			continue;
 		}
 		/* The manifest sorts first of all known chunks. */
-		if (pkg->man == NULL || row.index >= pkg->man->targets_cnt)
+		place = pkg->man != NULL ? place_of(pkg, &row) : NULL;
+		if (place == NULL)
 			return hp_err_set(err, HP_E_FORMAT, "chunk %u belongs to no target (id %u, index %u)", i, row.id,
 			                  row.index);
-		found++;
-		payload = &pkg->payloads[row.index];
-		r = load_chunk(part, &row, &pkg->arena, row.id == HP_CHUNK_IMAGE ? &payload->image : &payload->fixups, err);
-		if (r < 0) {
+		found += !is_doc(row.id);
+		r = load_chunk(part, &row, &pkg->arena, place, err);
+		if (r < 0)
 			(void)hp_err_add(err, "chunk %u (id %u, index %u)", i, row.id, row.index);
-			return r;
-		}
 	}
+	if (r < 0)
+		return r;
 	/* No row can occur twice, so the number tells that all are there. */
 	if (pkg->man == NULL || found != 2 * pkg->man->targets_cnt)
 		return hp_err_set(err, HP_E_FORMAT, "a chunk is missing");
@@ -329,6 +360,22 @@ check_target(const struct hp_manifest *man, uint32_t idx, const struct hp_payloa
 }
 
 static int
+check_patch(const struct hp_pkg *pkg, struct hp_err *err)
+{
+	char hex[2 * HP_DIGEST_LEN + 1];
+	uint8_t digest[HP_DIGEST_LEN];
+
+	if (pkg->docs.patch.len == 0)
+		return 0;
+	hp_hash_256(pkg->docs.patch, digest);
+	hp_hex(digest, sizeof(digest), hex);
+	if (strcmp(hex, pkg->man->source_patch) != 0)
+		return hp_err_set(err, HP_E_FORMAT, "the source patch has digest %s, the manifest says '%s'", hex,
+		                  hp_esc(pkg->man->source_patch));
+	return 0;
+}
+
+static int
 parse(struct hp_view part, struct hp_pkg *pkg, struct hp_err *err)
 {
 	uint32_t rows_cnt = 0;
@@ -336,6 +383,8 @@ parse(struct hp_view part, struct hp_pkg *pkg, struct hp_err *err)
 
 	if (r == 0)
 		r = load_chunks(part, rows_cnt, pkg, err);
+	if (r == 0)
+		r = check_patch(pkg, err);
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < pkg->man->targets_cnt; i++) {
@@ -396,8 +445,12 @@ put_row(struct writer *w, const struct row *row, struct hp_err *err)
 static int
 put_chunk(struct writer *w, enum hp_chunk_id id, uint32_t index, struct hp_view raw, struct hp_err *err)
 {
-	struct row row = { .id = id, .index = index, .off = w->chunks_off + w->chunks.len, .stored_len = raw.len,
-	                  .raw_len = raw.len };
+	struct row row = { .id = id,
+		           .index = index,
+		           .flags = is_doc(id) ? HP_CHUNK_OPTIONAL : 0,
+		           .off = w->chunks_off + w->chunks.len,
+		           .stored_len = raw.len,
+		           .raw_len = raw.len };
 	HP_AUTO(hp_buf) struct hp_buf frame = { 0 };
 	struct hp_view stored = raw;
 	int r = 0;
@@ -408,26 +461,47 @@ put_chunk(struct writer *w, enum hp_chunk_id id, uint32_t index, struct hp_view 
 		return r;
 	if (frame.len > 0 && frame.len < raw.len && raw.len / HP_PKG_RATIO_MAX <= frame.len) {
 		stored = hp_buf_view(&frame);
-		row.flags = HP_CHUNK_ZSTD;
+		row.flags |= HP_CHUNK_ZSTD;
 		row.stored_len = frame.len;
 	}
 	r = hp_buf_add(&w->chunks, stored.p, stored.len, err);
 	return r == 0 ? put_row(w, &row, err) : r;
 }
 
+static uint32_t
+docs_cnt(const struct hp_pkg_docs *docs)
+{
+	return (docs->patch.len > 0) + (docs->provenance.len > 0) + (docs->vex.len > 0);
+}
+
 static int
-write_chunks(struct writer *w, const struct hp_manifest *man, const struct hp_payload *payloads, struct hp_err *err)
+write_docs(struct writer *w, const struct hp_pkg_docs *docs, struct hp_err *err)
+{
+	struct hp_pkg_docs copy = *docs;
+	int r = 0;
+
+	for (uint32_t id = HP_CHUNK_PATCH; id <= HP_CHUNK_VEX && r == 0; id++)
+		if (doc_of(&copy, id)->len > 0)
+			r = put_chunk(w, (enum hp_chunk_id)id, 0, *doc_of(&copy, id), err);
+	return r;
+}
+
+static int
+write_chunks(struct writer *w, const struct hp_manifest *man, const struct hp_payload *payloads, const struct hp_pkg_docs *docs,
+             struct hp_err *err)
 {
 	HP_AUTO(hp_buf) struct hp_buf json = { 0 };
 	int r = hp_manifest_write(man, &json, err);
 
-	w->chunks_off = HP_PKG_HEADER_LEN + (1 + 2 * (uint64_t)man->targets_cnt) * HP_PKG_ROW_LEN;
+	w->chunks_off = HP_PKG_HEADER_LEN + (1 + 2 * (uint64_t)man->targets_cnt + docs_cnt(docs)) * HP_PKG_ROW_LEN;
 	if (r == 0)
 		r = put_chunk(w, HP_CHUNK_MANIFEST, 0, hp_buf_view(&json), err);
 	for (uint32_t i = 0; i < man->targets_cnt && r == 0; i++) {
 		r = put_chunk(w, HP_CHUNK_IMAGE, i, payloads[i].image, err);
 		if (r == 0)
 			r = put_chunk(w, HP_CHUNK_FIXUPS, i, payloads[i].fixups, err);
+		if (r == 0 && i == 0) /* documents have index 0 and the highest ids */
+			r = write_docs(w, docs, err);
 	}
 	return r;
 }
@@ -455,10 +529,19 @@ write_part(const struct writer *w, struct hp_buf *part, struct hp_err *err)
 int
 hp_pkg_build(const struct hp_manifest *man, const struct hp_payload *payloads, struct hp_buf *ret_signed_part, struct hp_err *err)
 {
+	static const struct hp_pkg_docs none;
+
+	return hp_pkg_build_with(man, payloads, &none, ret_signed_part, err);
+}
+
+int
+hp_pkg_build_with(const struct hp_manifest *man, const struct hp_payload *payloads, const struct hp_pkg_docs *docs,
+                  struct hp_buf *ret_signed_part, struct hp_err *err)
+{
 	HP_AUTO(hp_buf) struct hp_buf part = { 0 };
 	struct writer w = { 0 };
 	struct hp_pkg check;
-	int r = write_chunks(&w, man, payloads, err);
+	int r = write_chunks(&w, man, payloads, docs, err);
 
 	if (r == 0)
 		r = write_part(&w, &part, err);

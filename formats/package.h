@@ -29,6 +29,10 @@ enum hp_chunk_id {
 	HP_CHUNK_MANIFEST = 1, /* index 0, never compressed */
 	HP_CHUNK_IMAGE = 2,    /* index: which target */
 	HP_CHUNK_FIXUPS = 3,   /* likewise */
+	/* Documents for people and tools: index 0, each at most once, always optional. */
+	HP_CHUNK_PATCH = 16,      /* the source patch, whose digest the manifest tells */
+	HP_CHUNK_PROVENANCE = 17, /* in-toto statement (JSON) */
+	HP_CHUNK_VEX = 18,        /* OpenVEX document (JSON) */
 };
 
 enum hp_chunk_flags {
@@ -65,12 +69,18 @@ struct hp_payload {
 	struct hp_view fixups; /* records of formats/fixup.h */
 };
 
+/* What travels with the package and is signed with it, but changes nothing when it is applied. len 0: not there. */
+struct hp_pkg_docs {
+	struct hp_view patch, provenance, vex;
+};
+
 struct hp_pkg {
 	struct hp_arena arena;     /* owns the rest */
 	uint8_t id[HP_PKG_ID_LEN]; /* first bytes of BLAKE2b-256 of the signed part */
 	struct hp_view manifest;   /* JSON as it was signed; points into the signed part */
 	struct hp_manifest *man;
 	struct hp_payload *payloads; /* man->targets_cnt of them */
+	struct hp_pkg_docs docs;     /* as they were signed; not parsed */
 };
 
 /* hp_pkg_id(signed_part, ret): the ID of the package, HP_PKG_ID_LEN bytes. */
@@ -81,9 +91,12 @@ void hp_pkg_id(struct hp_view signed_part, uint8_t *ret);
  * payload addresses inside the image. ${ret} is released with hp_pkg_release() on success only. */
 HP_MUST_CHECK int hp_pkg_parse(struct hp_view signed_part, struct hp_pkg *ret, struct hp_err *err);
 void hp_pkg_release(struct hp_pkg *pkg);
-/* hp_pkg_build(man, payloads, ret_signed_part, err): the reverse; deterministic. payloads: man->targets_cnt. What
- * hp_pkg_parse() would refuse is refused here. An empty image is for a target without functions in a package that requires a
- * restart. */
+/* hp_pkg_build_with(man, payloads, docs, ret_signed_part, err): the reverse; deterministic. payloads: man->targets_cnt. What
+ * hp_pkg_parse() would refuse is refused here, also a patch whose digest is not man->source_patch. An empty image is for a
+ * target without functions in a package that requires a restart. */
+HP_MUST_CHECK int hp_pkg_build_with(const struct hp_manifest *man, const struct hp_payload *payloads,
+                                    const struct hp_pkg_docs *docs, struct hp_buf *ret_signed_part, struct hp_err *err);
+/* hp_pkg_build(): without documents. */
 HP_MUST_CHECK int hp_pkg_build(const struct hp_manifest *man, const struct hp_payload *payloads, struct hp_buf *ret_signed_part,
                                struct hp_err *err);
 
