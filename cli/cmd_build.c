@@ -26,6 +26,7 @@ static const struct hp_opt opts[] = {
 	{ 0, "source", HP_OPT_STR, &arg_source, "DIR", "where to build (default: here)" },
 	{ 0, "baseline", HP_OPT_STR, &arg_packing.baseline, "FILE", "the shipped executable or shared library" },
 	{ 0, "debug-file", HP_OPT_STR, &arg_packing.debug_file, "FILE", "separate debug file of the baseline" },
+	HP_OPT_SUPPLY(arg_packing.supply),
 	{ 0, "meta", HP_OPT_STR, &arg_packing.meta, "FILE", "JSON with what the manifest shall say" },
 	{ 0, "name", HP_OPT_STR, &arg_packing.name, "NAME", "name of the hotpatch (default: of the first patch)" },
 	{ 0, "serial", HP_OPT_U64, &arg_packing.serial, "N", "serial number, greater than that of earlier packages" },
@@ -127,6 +128,9 @@ hp_cmd_build(int argc, char **argv)
 		return r;
 	if (arg_packing.name == NULL && arg_packing.meta == NULL)
 		arg_packing.name = name = name_of_patch(arg_patches.v[0]);
+	arg_packing.supply.patches = arg_patches.v;
+	arg_packing.supply.patches_cnt = arg_patches.cnt;
+	arg_packing.supply.command = argv + first;
 	r = hp_packing_open(&arg_packing, &err);
 	if (r == 0)
 		r = make_work_dir(&work_dir, &err);

@@ -28,10 +28,13 @@ static const struct hp_opt opts[] = {
 	HP_OPT_COMMON,
 	HP_OPT_END,
 };
-static const struct hp_usage usage = { "extract", "[-o DIR] [--signed-part FILE] [--trust PUBKEY|DIR]... | --unverified PKG",
-	                               "Write a package's parts: manifest.json, and per target payload.N.elf, payload.N.fixups.\n"
-	                               "No file name is taken from the package.",
-	                               1, 1 };
+static const struct hp_usage usage = {
+	"extract", "[-o DIR] [--signed-part FILE] [--trust PUBKEY|DIR]... | --unverified PKG",
+	"Write a package's parts: manifest.json, per target payload.N.elf and payload.N.fixups, and where\n"
+	"they are there source.patch, provenance.json, vex.json.\n"
+	"No file name is taken from the package.",
+	1, 1
+};
 
 static int
 put(const char *path, struct hp_view data, struct hp_err *err)
@@ -60,6 +63,20 @@ put_in_dir(const char *name, struct hp_view data, struct hp_err *err)
 }
 
 static int
+extract_docs(const struct hp_pkg_docs *docs, struct hp_err *err)
+{
+	int r = 0;
+
+	if (docs->patch.len > 0)
+		r = put_in_dir("source.patch", docs->patch, err);
+	if (r == 0 && docs->provenance.len > 0)
+		r = put_in_dir("provenance.json", docs->provenance, err);
+	if (r == 0 && docs->vex.len > 0)
+		r = put_in_dir("vex.json", docs->vex, err);
+	return r;
+}
+
+static int
 extract_dir(const struct hp_pkg *pkg, struct hp_err *err)
 {
 	char name[64];
@@ -75,7 +92,7 @@ extract_dir(const struct hp_pkg *pkg, struct hp_err *err)
 		if (r == 0)
 			r = put_in_dir(name, pkg->payloads[i].fixups, err);
 	}
-	return r;
+	return r == 0 ? extract_docs(&pkg->docs, err) : r;
 }
 
 int

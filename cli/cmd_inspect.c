@@ -1,6 +1,8 @@
 /* hpbuild inspect: what is in a package, as stable text or JSON. */
 #include "cli/cmd.h"
 
+#include <jansson.h>
+
 #include "base/cleanup.h"
 #include "cli/opts.h"
 #include "cli/out.h"
@@ -9,17 +11,40 @@
 #include "cli/trust.h"
 
 static struct hp_opt_list arg_trust;
-static bool arg_unverified, arg_json;
+static bool arg_unverified, arg_json, arg_provenance, arg_vex, arg_patch;
 
 static const struct hp_opt opts[] = {
 	HP_OPT_TRUST(arg_trust),
 	{ 0, "unverified", HP_OPT_FLAG, &arg_unverified, NULL, "show a package without checking signatures" },
+	{ 0, "provenance", HP_OPT_FLAG, &arg_provenance, NULL, "print the in-toto provenance statement" },
+	{ 0, "vex", HP_OPT_FLAG, &arg_vex, NULL, "print the OpenVEX document" },
+	{ 0, "patch", HP_OPT_FLAG, &arg_patch, NULL, "print the source patch" },
 	{ 0, "json", HP_OPT_FLAG, &arg_json, NULL, "print JSON" },
 	HP_OPT_COMMON,
 	HP_OPT_END,
 };
 static const struct hp_usage usage = { "inspect", "[--trust PUBKEY|DIR]... | --unverified PKG",
 	                               "Show what is in a package; with -v every fixup too.", 1, 1 };
+
+static int
+show_doc(const struct hp_pkg_docs *docs, struct hp_err *err)
+{
+	struct hp_view doc = arg_patch ? docs->patch : arg_vex ? docs->vex : docs->provenance;
+	json_t *root;
+
+	if (doc.len == 0)
+		return hp_err_set(err, HP_E_NOTHING, "the package has no %s",
+		                  arg_patch ? "source patch" : arg_vex ? "OpenVEX document" : "provenance statement");
+	if (arg_patch) {
+		hp_out_lines(doc.p, doc.len);
+		return 0;
+	}
+	root = json_loadb((const char *)doc.p, doc.len, JSON_REJECT_DUPLICATES, NULL);
+	if (root == NULL)
+		return hp_err_set(err, HP_E_FORMAT, "the document is not JSON");
+	hp_out_json(root);
+	return 0;
+}
 
 int
 hp_cmd_inspect(int argc, char **argv)
@@ -30,11 +55,16 @@ hp_cmd_inspect(int argc, char **argv)
 
 	if (r >= 0)
 		return r;
+	if (arg_provenance + arg_vex + arg_patch > 1)
+		return hp_usage_error("inspect", "--provenance, --vex and --patch exclude each other");
 	if (hp_cli_pkg_open(argv[first], &arg_trust, arg_unverified, &pkg, &err) < 0)
 		return hp_out_fail(&err, arg_json);
-	if (arg_json)
+	r = 0;
+	if (arg_provenance || arg_vex || arg_patch)
+		r = show_doc(&pkg.pkg->docs, &err);
+	else if (arg_json)
 		hp_out_json(hp_show_json(&pkg, hp_arg_verbose > 0));
 	else
 		hp_show_text(&pkg, hp_arg_verbose > 0);
-	return HP_EXIT_OK;
+	return r < 0 ? hp_out_fail(&err, arg_json) : HP_EXIT_OK;
 }

@@ -8,6 +8,7 @@
 #include "cli/passphrase.h"
 
 static const char *arg_original, *arg_patched;
+static struct hp_opt_list arg_patches;
 static struct hp_packing arg_packing = { .passphrase_fd = HP_NO_FD };
 
 static const struct hp_opt opts[] = {
@@ -15,6 +16,8 @@ static const struct hp_opt opts[] = {
 	{ 0, "patched", HP_OPT_STR, &arg_patched, "DIR", "objects built with the fix" },
 	{ 0, "baseline", HP_OPT_STR, &arg_packing.baseline, "FILE", "the shipped executable or shared library" },
 	{ 0, "debug-file", HP_OPT_STR, &arg_packing.debug_file, "FILE", "separate debug file of the baseline" },
+	{ 0, "patch", HP_OPT_LIST, &arg_patches, "FILE", "source patch, to be recorded; several in their order" },
+	HP_OPT_SUPPLY(arg_packing.supply),
 	{ 0, "meta", HP_OPT_STR, &arg_packing.meta, "FILE", "JSON with what the manifest shall say" },
 	{ 0, "name", HP_OPT_STR, &arg_packing.name, "NAME", "name of the hotpatch" },
 	{ 0, "serial", HP_OPT_U64, &arg_packing.serial, "N", "serial number, greater than that of earlier packages" },
@@ -48,6 +51,8 @@ hp_cmd_pack(int argc, char **argv)
 		return hp_usage_error("pack", "-o is needed");
 	if (arg_packing.jobs > HP_JOBS_MAX)
 		return hp_usage_error("pack", "--jobs: at most %u", HP_JOBS_MAX);
+	arg_packing.supply.patches = arg_patches.v;
+	arg_packing.supply.patches_cnt = arg_patches.cnt;
 	r = hp_packing_open(&arg_packing, &err);
 	r = r < 0 ? hp_out_fail(&err, arg_packing.json) : hp_packing_make(&arg_packing, arg_original, arg_patched);
 	hp_packing_release(&arg_packing);

@@ -40,6 +40,24 @@ hp_out_bytes(const void *p, size_t len)
 }
 
 void
+hp_out_lines(const void *p, size_t len)
+{
+	const char *s = p;
+	bool term = isatty(STDOUT_FILENO) == 1;
+
+	for (size_t i = 0; i < len && term; i++) {
+		unsigned char c = (unsigned char)s[i];
+
+		if (c == '\t' || c == '\n' || (c >= ' ' && c < 0x7f))
+			hp_out("%c", c);
+		else
+			hp_out("\\x%02x", c);
+	}
+	if (!term)
+		hp_out_bytes(p, len);
+}
+
+void
 hp_out_json(json_t *value)
 {
 	char *text = json_dumps(value, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENSURE_ASCII);

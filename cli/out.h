@@ -17,6 +17,8 @@ void hp_out_json(json_t *value);
 json_t *hp_json_text(const char *s);
 /* hp_out_bytes(p, len): raw bytes on stdout. */
 void hp_out_bytes(const void *p, size_t len);
+/* hp_out_lines(p, len): text from outside; on a terminal control bytes other than tab and newline are escaped. */
+void hp_out_lines(const void *p, size_t len);
 /* A message on stderr ("hpbuild: ..."), not with -q. */
 void hp_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A message on stderr with -v only. */

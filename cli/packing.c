@@ -24,6 +24,8 @@ hp_packing_open(struct hp_packing *p, struct hp_err *err)
 		r = hp_file_read(p->meta, HP_MANIFEST_LEN_MAX, &p->meta_bytes, err);
 	if (r == 0 && p->meta != NULL && p->meta_bytes.len == 0)
 		r = hp_err_set(err, HP_E_FORMAT, "meta file '%s' is empty", hp_esc(p->meta));
+	if (r == 0)
+		r = hp_supply_open(&p->supply, err);
 	if (r == 0 && p->key != NULL)
 		r = hp_cli_seckey(p->key, p->passphrase_fd, &p->seckey, err);
 	return r;
@@ -35,6 +37,7 @@ hp_packing_release(struct hp_packing *p)
 	hp_buf_release(&p->baseline_bytes);
 	hp_buf_release(&p->debug_bytes);
 	hp_buf_release(&p->meta_bytes);
+	hp_supply_release(&p->supply);
 	hp_seckey_free(p->seckey);
 	p->seckey = NULL;
 }
@@ -66,11 +69,15 @@ make_package(const struct hp_packing *p, const struct hp_patchset *set, struct h
 		.debug = hp_buf_view(&p->debug_bytes), .meta = hp_buf_view(&p->meta_bytes), .name = p->name, .serial = p->serial,
 		.tool = "hpbuild " HP_VERSION,
 	};
+	const struct hp_supply_file inputs[] = { { p->baseline, o.baseline },
+		                                 { p->debug_file != NULL ? p->debug_file : "", o.debug } };
 	int r = hp_pack(set, &o, &signed_part, ret_report, err);
 
 	if (r < 0)
 		return r;
-	r = make_file(p, hp_buf_view(&signed_part), &file, err);
+	r = hp_supply_add(&p->supply, set, inputs, 2, &signed_part, err);
+	if (r == 0)
+		r = make_file(p, hp_buf_view(&signed_part), &file, err);
 	if (r == 0)
 		r = hp_file_write(p->out, hp_buf_view(&file), 0644, err);
 	*ret_len = file.len;

@@ -7,8 +7,15 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "cli/supply.h"
 
 struct hp_seckey;
+
+/* Rows of an option table for the documents in a package. `s` is a struct hp_supply. */
+#define HP_OPT_SUPPLY(s) \
+	{ 0, "vex", HP_OPT_STR, &(s).vex, "FILE", "put this OpenVEX document into the package" }, \
+	{ 0, "builder", HP_OPT_STR, &(s).builder, "URI", "who builds, for the provenance statement" }, \
+	{ 0, "patch-digest-only", HP_OPT_FLAG, &(s).digest_only, NULL, "do not put the patch's text into the package" }
 
 struct hp_packing {
 	/* Set by the verb. */
@@ -22,6 +29,7 @@ struct hp_packing {
 	uint64_t serial, jobs;  /* 0 = default */
 	const char *out;        /* path of the package */
 	bool json;
+	struct hp_supply supply;
 	/* Filled by hp_packing_open(). */
 	struct hp_buf baseline_bytes, debug_bytes, meta_bytes;
 	struct hp_seckey *seckey;

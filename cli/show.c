@@ -51,6 +51,13 @@ show_time(const char *label, uint64_t when)
 }
 
 static void
+show_doc(const char *label, struct hp_view doc)
+{
+	if (doc.len > 0)
+		hp_out("%-16s %zu bytes\n", label, doc.len);
+}
+
+static void
 show_fixups(struct hp_view table, bool all)
 {
 	struct summary s = summarize(table);
@@ -138,6 +145,9 @@ hp_show_text(const struct hp_cli_pkg *p, bool fixups)
 	if (man->source_patch[0] != '\0')
 		hp_out("%-16s %s\n", "source patch", hp_esc(man->source_patch));
 	hp_out("%-16s %s\n", "made by", hp_esc(man->tool));
+	show_doc("patch text", p->pkg->docs.patch);
+	show_doc("provenance", p->pkg->docs.provenance);
+	show_doc("OpenVEX", p->pkg->docs.vex);
 	for (size_t i = 0; i < man->targets_cnt; i++)
 		show_target(p->pkg, i, fixups);
 }
@@ -188,7 +198,8 @@ hp_show_json(const struct hp_cli_pkg *p, bool fixups)
 		                                                (json_int_t)p->pkg->payloads[i].image.len,
 		                                                "fixups", json_fixups(p->pkg->payloads[i].fixups, fixups)));
 	hp_hex(p->pkg->id, HP_PKG_ID_LEN, id);
-	return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o}", "schema", "hpbuild.inspect/1", "id", id, "verified",
-	                 p->verified != NULL,
-	                 "signatures", sigs, "manifest", hp_manifest_json(p->pkg->man), "payloads", payloads);
+	return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:{s:I, s:I, s:I}}", "schema", "hpbuild.inspect/1", "id", id, "verified",
+	                 p->verified != NULL, "signatures", sigs, "manifest", hp_manifest_json(p->pkg->man), "payloads", payloads,
+	                 "documents", "patch_len", (json_int_t)p->pkg->docs.patch.len, "provenance_len",
+	                 (json_int_t)p->pkg->docs.provenance.len, "vex_len", (json_int_t)p->pkg->docs.vex.len);
 }
