@@ -37,6 +37,7 @@ int hp_cmd_diff(int argc, char **argv);
 int hp_cmd_build(int argc, char **argv);
 int hp_cmd_pack(int argc, char **argv);
 int hp_cmd_keygen(int argc, char **argv);
+int hp_cmd_key(int argc, char **argv);
 int hp_cmd_sign(int argc, char **argv);
 int hp_cmd_verify(int argc, char **argv);
 int hp_cmd_inspect(int argc, char **argv);

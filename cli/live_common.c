@@ -53,7 +53,8 @@ hp_cli_live_opts(uint64_t timeout_ms, bool dry_run, const struct hp_opt_list *al
 int
 hp_cli_live_verify(const struct hp_rec *rec, const struct hp_trust *trust, struct hp_verified_pkg **ret, struct hp_err *err)
 {
-	const struct hp_verify_opts how = { .require = 1, .ignore_unknown = true, .allow_expired = true };
+	const struct hp_verify_opts how = { .require = 1, .ignore_unknown = true, .allow_expired = true,
+		                            .any_key_state = true };
 	struct hp_verified_pkg *pkg;
 	int r = hp_verify_bytes(rec->package, trust, &how, &pkg, err);
 

@@ -5,6 +5,7 @@ static const struct hp_cmd cmds[] = {
 	{ "build", hp_cmd_build, "from a source patch to a package" },
 	{ "pack", hp_cmd_pack, "make a package from original and patched objects" },
 	{ "keygen", hp_cmd_keygen, "make a key pair" },
+	{ "key", hp_cmd_key, "list, trust, revoke and rotate keys" },
 	{ "sign", hp_cmd_sign, "add a signature to a package" },
 	{ "verify", hp_cmd_verify, "check signatures, and the package against a baseline" },
 	{ "inspect", hp_cmd_inspect, "show what is in a package" },

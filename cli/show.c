@@ -1,7 +1,6 @@
 #include "cli/show.h"
 
-#include <time.h>
-
+#include "base/clock.h"
 #include "base/escape.h"
 #include "cli/out.h"
 #include "formats/fixup.h"
@@ -41,12 +40,9 @@ show_names(const char *label, const char *const *v, size_t cnt)
 static void
 show_time(const char *label, uint64_t when)
 {
-	time_t t = (time_t)when;
-	char text[64] = "?";
-	struct tm tm;
+	char text[HP_TIME_TEXT];
 
-	if (when > 0 && gmtime_r(&t, &tm) != NULL)
-		(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	hp_time_text(when, text);
 	hp_out("%-16s %s\n", label, when == 0 ? "never" : text);
 }
 

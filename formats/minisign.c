@@ -224,3 +224,12 @@ hp_key_id_text(const uint8_t *key_id, char *ret)
 {
 	(void)snprintf(ret, 17, "%016" PRIX64, hp_le64_get(key_id));
 }
+
+bool
+hp_key_id_parse(const char *text, uint8_t *ret)
+{
+	if (strlen(text) != 16 || strspn(text, "0123456789abcdefABCDEF") != 16)
+		return false;
+	hp_le64_put(ret, strtoull(text, NULL, 16));
+	return true;
+}

@@ -56,5 +56,7 @@ HP_MUST_CHECK int hp_minisign_write_sig(const struct hp_minisig *sig, struct hp_
 
 /* hp_key_id_text(key_id, ret): as minisign prints it: the id as a little-endian number in 16 upper-case digits. ret: 17 chars. */
 void hp_key_id_text(const uint8_t *key_id, char *ret);
+/* hp_key_id_parse(text, ret): the reverse, in upper or lower case; false = no key id. */
+bool hp_key_id_parse(const char *text, uint8_t *ret);
 
 #endif

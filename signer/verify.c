@@ -3,98 +3,65 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/escape.h"
 #include "base/file.h"
 #include "formats/hash.h"
 #include "formats/limits.h"
 
-void
-hp_trust_release(struct hp_trust *trust)
+static uint64_t
+now_of(const struct hp_verify_opts *opts)
 {
-	free(trust->keys);
-	*trust = (struct hp_trust){ 0 };
+	return opts->now > 0 ? opts->now : hp_time_now();
 }
 
-static const struct hp_pubkey *
-find_key(const struct hp_trust *trust, const uint8_t *key_id)
+/* Why a record does not count although its key is known; NULL: it does. */
+static const char *
+why_not(const struct hp_trust *trust, const struct hp_trust_key *key, const struct hp_verify_opts *opts, uint64_t now)
 {
-	for (size_t i = 0; i < trust->cnt; i++)
-		if (memcmp(trust->keys[i].key_id, key_id, HP_SIG_KEY_ID_LEN) == 0)
-			return &trust->keys[i];
-	return NULL;
+	enum hp_key_state state = hp_trust_state(trust, key, now);
+
+	return state == HP_KEY_GOOD || opts->any_key_state ? NULL : hp_key_state_name(state);
 }
 
-int
-hp_trust_add_key(struct hp_trust *trust, const struct hp_pubkey *key, struct hp_err *err)
+static int
+check_record(struct hp_verified_pkg *v, const struct hp_sig_record *rec, const uint8_t *digest, const struct hp_trust *trust,
+             const struct hp_verify_opts *opts, struct hp_err *err)
 {
-	const struct hp_pubkey *known = find_key(trust, key->key_id);
+	const struct hp_trust_key *key = hp_trust_find(trust, rec->key_id);
+	const char *why = key != NULL ? why_not(trust, key, opts, now_of(opts)) : NULL;
 	char id[17];
 
-	hp_key_id_text(key->key_id, id);
-	if (known != NULL && memcmp(known->pk, key->pk, sizeof(key->pk)) != 0)
-		return hp_err_set(err, HP_E_FORMAT, "two different trusted keys have the id %s", id);
-	if (known != NULL)
+	hp_key_id_text(rec->key_id, id);
+	if (key == NULL && !opts->ignore_unknown)
+		return hp_err_set(err, HP_E_SIG, "signed by the unknown key %s", id);
+	if (why != NULL && !opts->ignore_unknown)
+		return hp_err_set(err, HP_E_SIG, "signed by key %s, which is %s", id, why);
+	if (key == NULL || why != NULL)
 		return 0;
-	if (trust->cnt == HP_TRUST_KEYS_MAX)
-		return hp_err_set(err, HP_E_LIMIT, "more than %u trusted keys", HP_TRUST_KEYS_MAX);
-	if (trust->cnt == trust->cap) {
-		size_t cap = trust->cap ? 2 * trust->cap : 8;
-		struct hp_pubkey *keys = realloc(trust->keys, cap * sizeof(*keys));
-
-		if (keys == NULL)
-			return hp_err_set(err, HP_E_NOMEM, "no memory for trusted keys");
-		trust->keys = keys;
-		trust->cap = cap;
-	}
-	trust->keys[trust->cnt++] = *key;
+	if (crypto_sign_verify_detached(rec->sig, digest, 64, key->pub.pk) != 0)
+		return hp_err_set(err, HP_E_SIG, "wrong signature of the trusted key %s", id);
+	/* Records have distinct key ids (hp_pkg_split), and so have trusted keys. */
+	memcpy(v->signers[v->signers_cnt++], rec->key_id, HP_SIG_KEY_ID_LEN);
 	return 0;
 }
 
 static int
-add_file(struct hp_trust *trust, const char *path, struct hp_err *err)
+check_count(const struct hp_verified_pkg *v, const struct hp_verify_opts *opts, struct hp_err *err)
 {
-	HP_AUTO(hp_buf) struct hp_buf text = { 0 };
-	struct hp_pubkey key;
-	int r = hp_file_read(path, HP_KEY_FILE_LEN_MAX, &text, err);
+	uint32_t require = opts->require > 0 ? opts->require : 1;
 
-	if (r == 0)
-		r = hp_minisign_read_pub(hp_buf_view(&text), &key, err);
-	if (r == 0)
-		r = hp_trust_add_key(trust, &key, err);
-	if (r < 0)
-		(void)hp_err_add(err, "trusted key '%s'", hp_esc(path));
-	return r;
-}
-
-int
-hp_trust_add_path(struct hp_trust *trust, const char *path, struct hp_err *err)
-{
-	HP_AUTO(hp_arena) struct hp_arena arena = { 0 };
-	char **names, *file;
-	size_t cnt;
-	int r;
-
-	if (hp_path_kind(path) != HP_PATH_DIR)
-		return add_file(trust, path, err);
-	r = hp_tree_list(path, ".pub", &arena, &names, &cnt, err);
-	for (size_t i = 0; r == 0 && i < cnt; i++) {
-		if (strchr(names[i], '/') != NULL)
-			continue; /* in a sub-folder: put away, not trusted */
-		file = hp_arena_printf(&arena, "%s/%s", path, names[i]);
-		r = file != NULL ? add_file(trust, file, err) : hp_err_set(err, HP_E_NOMEM, "no memory for trusted keys");
-	}
-	return r;
+	if (v->signers_cnt >= require)
+		return 0;
+	return hp_err_set(err, HP_E_SIG, "signed by %u trusted keys, %u are required", v->signers_cnt, require);
 }
 
 static int
 check_records(struct hp_verified_pkg *v, const struct hp_trust *trust, const struct hp_verify_opts *opts, struct hp_err *err)
 {
-	uint32_t require = opts->require > 0 ? opts->require : 1;
 	uint8_t digest[64];
-	char id[17];
 
 	if (v->parts.sigs_cnt == 0)
 		return hp_err_set(err, HP_E_SIG, "the package is not signed");
@@ -102,28 +69,42 @@ check_records(struct hp_verified_pkg *v, const struct hp_trust *trust, const str
 		return hp_err_set(err, HP_E_SIG, "no trusted key is known");
 	hp_hash_512(v->parts.signed_part, digest);
 	for (uint32_t i = 0; i < v->parts.sigs_cnt; i++) {
-		const struct hp_sig_record *rec = &v->parts.sigs[i];
-		const struct hp_pubkey *key = find_key(trust, rec->key_id);
+		int r = check_record(v, &v->parts.sigs[i], digest, trust, opts, err);
 
-		hp_key_id_text(rec->key_id, id);
-		if (key == NULL && !opts->ignore_unknown)
-			return hp_err_set(err, HP_E_SIG, "signed by the unknown key %s", id);
-		if (key == NULL)
-			continue;
-		if (crypto_sign_verify_detached(rec->sig, digest, sizeof(digest), key->pk) != 0)
-			return hp_err_set(err, HP_E_SIG, "wrong signature of the trusted key %s", id);
-		/* Records have distinct key ids (hp_pkg_split), and so have trusted keys. */
-		memcpy(v->signers[v->signers_cnt++], rec->key_id, HP_SIG_KEY_ID_LEN);
+		if (r < 0)
+			return r;
 	}
-	if (v->signers_cnt < require)
-		return hp_err_set(err, HP_E_SIG, "signed by %u trusted keys, %u are required", v->signers_cnt, require);
-	return 0;
+	return check_count(v, opts, err);
+}
+
+/* Which keys may sign this very package: known only after it was parsed. The others' records are like those of unknown keys. */
+static int
+check_policies(struct hp_verified_pkg *v, const struct hp_trust *trust, const struct hp_verify_opts *opts, struct hp_err *err)
+{
+	uint32_t cnt = 0;
+	char id[17];
+
+	for (uint32_t i = 0; i < v->signers_cnt; i++) {
+		const struct hp_trust_key *key = hp_trust_find(trust, v->signers[i]);
+
+		if (key != NULL && hp_policy_allows(&key->policy, v->pkg.man)) {
+			memmove(v->signers[cnt++], v->signers[i], HP_SIG_KEY_ID_LEN);
+			continue;
+		}
+		hp_key_id_text(v->signers[i], id);
+		if (!opts->ignore_unknown)
+			return hp_err_set(err, HP_E_SIG,
+			                  "key %s may not sign '%s': its policy names other hotpatches or baselines", id,
+			                  hp_esc(v->pkg.man->name));
+	}
+	v->signers_cnt = cnt;
+	return check_count(v, opts, err);
 }
 
 static int
 check_expiry(const struct hp_manifest *man, const struct hp_verify_opts *opts, struct hp_err *err)
 {
-	uint64_t now = opts->now > 0 ? opts->now : (uint64_t)time(NULL);
+	uint64_t now = now_of(opts);
 
 	if (man->expires == 0 || opts->allow_expired || now < man->expires)
 		return 0;
@@ -152,6 +133,8 @@ verify_buf(struct hp_buf *file, const struct hp_trust *trust, const struct hp_ve
 		r = check_records(v, trust, opts, err);
 	if (r == 0)
 		r = hp_pkg_parse(v->parts.signed_part, &v->pkg, err);
+	if (r == 0)
+		r = check_policies(v, trust, opts, err);
 	if (r == 0)
 		r = check_expiry(v->pkg.man, opts, err);
 	if (r < 0)

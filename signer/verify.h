@@ -2,7 +2,8 @@
  *
  * Order: read once, split (sizes and records), hash, check signatures; only then is anything parsed. ${now} and expiry come last.
  * A package is accepted when every record of a trusted key is valid, records of unknown keys are absent (or ignored on
- * demand), and at least ${require} distinct trusted keys have signed.
+ * demand), and at least ${require} distinct trusted keys have signed. A key that is revoked, outside of its time, or not allowed
+ * to sign this package (signer/trust.h) is treated like an unknown one.
  */
 #ifndef HP_SIGNER_VERIFY_H
 #define HP_SIGNER_VERIFY_H
@@ -13,25 +14,13 @@
 #include "base/view.h"
 #include "formats/minisign.h"
 #include "formats/verified.h"
-
-#define HP_TRUST_KEYS_MAX 1024u
-
-/* The trusted public keys. A zeroed struct trusts nobody. */
-struct hp_trust {
-	struct hp_pubkey *keys; /* malloc'ed; distinct key ids */
-	size_t cnt, cap;
-};
-
-/* hp_trust_add_path(trust, path, err): add a public key file, or every *.pub file directly in a folder. A key that is there
- * already is no error. HP_E_IO, HP_E_FORMAT (also: another key with the same id), HP_E_LIMIT. */
-HP_MUST_CHECK int hp_trust_add_path(struct hp_trust *trust, const char *path, struct hp_err *err);
-HP_MUST_CHECK int hp_trust_add_key(struct hp_trust *trust, const struct hp_pubkey *key, struct hp_err *err);
-void hp_trust_release(struct hp_trust *trust);
+#include "signer/trust.h"
 
 struct hp_verify_opts {
 	uint32_t require;    /* distinct trusted keys that must have signed; 0 counts as 1 */
 	bool ignore_unknown; /* records of unknown keys are skipped instead of refused */
 	bool allow_expired;
+	bool any_key_state;  /* revoked and outdated keys count: to show or take back what was accepted earlier */
 	uint64_t now; /* seconds since 1970; 0 = ask the clock */
 };
 
@@ -42,11 +31,5 @@ HP_MUST_CHECK int hp_verify_file(const char *path, const struct hp_trust *trust,
                                  struct hp_verified_pkg **ret, struct hp_err *err);
 HP_MUST_CHECK int hp_verify_bytes(struct hp_view data, const struct hp_trust *trust, const struct hp_verify_opts *opts,
                                   struct hp_verified_pkg **ret, struct hp_err *err);
-
-static inline void
-hp_trust_auto(struct hp_trust *trust)
-{
-	hp_trust_release(trust);
-}
 
 #endif
