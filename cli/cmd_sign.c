@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/escape.h"
 #include "base/file.h"
+#include "cli/external.h"
 #include "cli/opts.h"
 #include "cli/out.h"
 #include "cli/passphrase.h"
@@ -15,7 +16,7 @@
 #include "formats/limits.h"
 #include "signer/sign.h"
 
-static const char *arg_key, *arg_minisig, *arg_comment, *arg_attach, *arg_pubkey;
+static const char *arg_key, *arg_minisig, *arg_comment, *arg_attach, *arg_pubkey, *arg_signer;
 static uint64_t arg_fd = HP_NO_FD;
 static bool arg_digest, arg_json;
 
@@ -26,33 +27,56 @@ static const struct hp_opt opts[] = {
 	{ 0, "comment", HP_OPT_STR, &arg_comment, "TEXT", "trusted comment of the detached signature" },
 	{ 0, "print-digest", HP_OPT_FLAG, &arg_digest, NULL, "print what an external signer signs" },
 	{ 0, "attach", HP_OPT_STR, &arg_attach, "FILE", "add the detached signature in FILE to PKG" },
-	{ 0, "pubkey", HP_OPT_STR, &arg_pubkey, "FILE", "public key of the signature that --attach adds" },
+	{ 0, "signer", HP_OPT_STR, &arg_signer, "COMMAND", "let this command sign the digest; it holds the key" },
+	{ 0, "pubkey", HP_OPT_STR, &arg_pubkey, "FILE", "public key of the signature that --attach or --signer adds" },
 	{ 0, "json", HP_OPT_FLAG, &arg_json, NULL, "print JSON" },
 	HP_OPT_COMMON,
 	HP_OPT_END,
 };
-static const struct hp_usage usage = { "sign", "[--key FILE] [--minisig FILE | --print-digest | --attach FILE --pubkey FILE] PKG",
-	                               "Add a signature to a package, or replace the one of the same key. The file is replaced\n"
-	                               "whole or not at all. What cannot be parsed is not signed.",
-	                               1, 1 };
+static const struct hp_usage usage = {
+	"sign", "[--key FILE] [--minisig FILE] PKG | --print-digest PKG | --attach FILE | --signer COMMAND --pubkey FILE PKG",
+	"Add a signature to a package, or replace the one of the same key. The file is replaced\n"
+	"whole or not at all. What cannot be parsed is not signed.",
+	1, 1
+};
 
 static int
-read_attach(struct hp_minisig *ret_sig, struct hp_pubkey *ret_pub, struct hp_err *err)
+read_pubkey(struct hp_pubkey *ret, struct hp_err *err)
 {
-	HP_AUTO(hp_buf) struct hp_buf sig = { 0 }, pub = { 0 };
-	int r = hp_file_read(arg_attach, HP_KEY_FILE_LEN_MAX, &sig, err);
+	HP_AUTO(hp_buf) struct hp_buf pub = { 0 };
+	int r = hp_file_read(arg_pubkey, HP_KEY_FILE_LEN_MAX, &pub, err);
 
 	if (r == 0)
-		r = hp_minisign_read_sig(hp_buf_view(&sig), ret_sig, err);
-	if (r < 0) {
-		(void)hp_err_add(err, "signature '%s'", hp_esc(arg_attach));
-		return r;
-	}
-	r = hp_file_read(arg_pubkey, HP_KEY_FILE_LEN_MAX, &pub, err);
-	if (r == 0)
-		r = hp_minisign_read_pub(hp_buf_view(&pub), ret_pub, err);
+		r = hp_minisign_read_pub(hp_buf_view(&pub), ret, err);
 	if (r < 0)
 		(void)hp_err_add(err, "public key '%s'", hp_esc(arg_pubkey));
+	return r;
+}
+
+/* A record that somebody else made: in a file, or now by a command. */
+static int
+foreign_record(struct hp_view file, const struct hp_pubkey *pub, struct hp_sig_record *ret, struct hp_err *err)
+{
+	HP_AUTO(hp_buf) struct hp_buf text = { 0 };
+	struct hp_pkg_parts parts;
+	struct hp_minisig sig;
+	uint8_t digest[64];
+	int r;
+
+	if (arg_signer != NULL) {
+		r = hp_sign_check(file, &parts, err); /* a signing service must not see what we would refuse afterwards */
+		if (r < 0)
+			return r;
+		hp_hash_512(parts.signed_part, digest);
+		return hp_external_sign(arg_signer, pub->key_id, digest, ret, err);
+	}
+	r = hp_file_read(arg_attach, HP_KEY_FILE_LEN_MAX, &text, err);
+	if (r == 0)
+		r = hp_minisign_read_sig(hp_buf_view(&text), &sig, err);
+	if (r < 0)
+		(void)hp_err_add(err, "signature '%s'", hp_esc(arg_attach));
+	else
+		*ret = sig.rec;
 	return r;
 }
 
@@ -61,14 +85,16 @@ static int
 make_output(struct hp_view file, struct hp_buf *ret, uint8_t *ret_key_id, struct hp_err *err)
 {
 	HP_AUTO(hp_seckey) struct hp_seckey *key = NULL;
-	struct hp_minisig sig;
+	struct hp_sig_record rec;
 	struct hp_pubkey pub;
 	int r;
 
-	if (arg_attach != NULL) {
-		r = read_attach(&sig, &pub, err);
+	if (arg_pubkey != NULL) {
+		r = read_pubkey(&pub, err);
 		if (r == 0)
-			r = hp_sign_attach(file, &sig, &pub, ret, err);
+			r = foreign_record(file, &pub, &rec, err);
+		if (r == 0)
+			r = hp_sign_attach(file, &rec, &pub, ret, err);
 	} else {
 		r = hp_cli_seckey(arg_key, arg_fd, &key, err);
 		if (r == 0)
@@ -137,15 +163,15 @@ hp_cmd_sign(int argc, char **argv)
 
 	if (r >= 0)
 		return r;
-	if ((arg_minisig != NULL) + arg_digest + (arg_attach != NULL) > 1)
-		return hp_usage_error("sign", "--minisig, --print-digest and --attach exclude each other");
-	if ((arg_attach != NULL) != (arg_pubkey != NULL))
-		return hp_usage_error("sign", "--attach and --pubkey go together");
+	if ((arg_minisig != NULL) + arg_digest + (arg_attach != NULL) + (arg_signer != NULL) > 1)
+		return hp_usage_error("sign", "--minisig, --print-digest, --attach and --signer exclude each other");
+	if ((arg_attach != NULL || arg_signer != NULL) != (arg_pubkey != NULL))
+		return hp_usage_error("sign", "--pubkey goes with --attach or --signer");
 	if (arg_comment != NULL && arg_minisig == NULL)
 		return hp_usage_error("sign", "--comment goes with --minisig");
 	if (arg_key == NULL)
 		arg_key = getenv("HPBUILD_KEY");
-	if (arg_key == NULL && !arg_digest && arg_attach == NULL)
+	if (arg_key == NULL && !arg_digest && arg_pubkey == NULL)
 		return hp_usage_error("sign", "which key? give --key or set HPBUILD_KEY");
 	r = hp_file_read(argv[first], HP_PKG_LEN_MAX, &file, &err);
 	if (r == 0) {

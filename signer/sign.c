@@ -6,8 +6,8 @@
 #include "formats/hash.h"
 
 /* A package that its reader refuses must not get a signature: whoever trusts the key trusts that somebody looked at it. */
-static int
-check_pkg(struct hp_view file, struct hp_pkg_parts *ret, struct hp_err *err)
+int
+hp_sign_check(struct hp_view file, struct hp_pkg_parts *ret, struct hp_err *err)
 {
 	struct hp_pkg pkg;
 	int r = hp_pkg_split(file, ret, err);
@@ -50,7 +50,7 @@ hp_sign_pkg(struct hp_view file, const struct hp_seckey *key, struct hp_buf *ret
 {
 	struct hp_pkg_parts parts;
 	struct hp_sig_record rec;
-	int r = check_pkg(file, &parts, err);
+	int r = hp_sign_check(file, &parts, err);
 
 	if (r < 0)
 		return r;
@@ -70,7 +70,7 @@ hp_sign_detached(struct hp_view file, const struct hp_seckey *key, const char *t
 
 	if (len > HP_MINISIGN_COMMENT_MAX)
 		return hp_err_set(err, HP_E_USAGE, "trusted comment of %zu bytes, the limit is %u", len, HP_MINISIGN_COMMENT_MAX);
-	r = check_pkg(file, &parts, err);
+	r = hp_sign_check(file, &parts, err);
 	if (r < 0)
 		return r;
 	make_record(parts.signed_part, key, &sig.rec);
@@ -82,18 +82,18 @@ hp_sign_detached(struct hp_view file, const struct hp_seckey *key, const char *t
 }
 
 int
-hp_sign_attach(struct hp_view file, const struct hp_minisig *minisig, const struct hp_pubkey *pub, struct hp_buf *ret_file,
+hp_sign_attach(struct hp_view file, const struct hp_sig_record *rec, const struct hp_pubkey *pub, struct hp_buf *ret_file,
                struct hp_err *err)
 {
 	struct hp_pkg_parts parts;
 	uint8_t digest[64];
-	int r = check_pkg(file, &parts, err);
+	int r = hp_sign_check(file, &parts, err);
 
 	if (r < 0)
 		return r;
 	hp_hash_512(parts.signed_part, digest);
-	if (memcmp(minisig->rec.key_id, pub->key_id, HP_SIG_KEY_ID_LEN) != 0 ||
-	    crypto_sign_verify_detached(minisig->rec.sig, digest, sizeof(digest), pub->pk) != 0)
-		return hp_err_set(err, HP_E_SIG, "the detached signature is not one of this key over this package");
-	return join_with(&parts, &minisig->rec, ret_file, err);
+	if (memcmp(rec->key_id, pub->key_id, HP_SIG_KEY_ID_LEN) != 0 ||
+	    crypto_sign_verify_detached(rec->sig, digest, sizeof(digest), pub->pk) != 0)
+		return hp_err_set(err, HP_E_SIG, "the signature is not one of this key over this package");
+	return join_with(&parts, rec, ret_file, err);
 }

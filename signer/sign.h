@@ -15,9 +15,12 @@ HP_MUST_CHECK int hp_sign_pkg(struct hp_view file, const struct hp_seckey *key, 
 HP_MUST_CHECK int hp_sign_detached(struct hp_view file, const struct hp_seckey *key, const char *trusted_comment,
                                    struct hp_buf *ret_text, struct hp_err *err);
 
-/* hp_sign_attach(file, minisig, pub, ret_file, err): as hp_sign_pkg(), with a record that somebody else made: the detached
- * signature ${minisig}, which must be valid under ${pub}. HP_E_SIG when it is not. */
-HP_MUST_CHECK int hp_sign_attach(struct hp_view file, const struct hp_minisig *minisig, const struct hp_pubkey *pub,
+/* hp_sign_attach(file, rec, pub, ret_file, err): as hp_sign_pkg(), with a record that somebody else made, which must be valid
+ * under ${pub}. HP_E_SIG when it is not. */
+HP_MUST_CHECK int hp_sign_attach(struct hp_view file, const struct hp_sig_record *rec, const struct hp_pubkey *pub,
                                  struct hp_buf *ret_file, struct hp_err *err);
+
+/* hp_sign_check(file, ret, err): what all of the above do first: split, and refuse what hp_pkg_parse() refuses. */
+HP_MUST_CHECK int hp_sign_check(struct hp_view file, struct hp_pkg_parts *ret, struct hp_err *err);
 
 #endif

@@ -228,12 +228,12 @@ test_attach(void **state)
 
 	assert_int_equal(hp_sign_detached(hp_buf_view(&e->file), e->key[0], "note", &text, NULL), 0);
 	assert_int_equal(hp_minisign_read_sig(hp_buf_view(&text), &sig, NULL), 0);
-	assert_int_equal(hp_sign_attach(hp_buf_view(&e->file), &sig, &e->pub[1], &attached, NULL), HP_E_SIG);
-	assert_int_equal(hp_sign_attach(hp_buf_view(&e->file), &sig, &e->pub[0], &attached, NULL), 0);
+	assert_int_equal(hp_sign_attach(hp_buf_view(&e->file), &sig.rec, &e->pub[1], &attached, NULL), HP_E_SIG);
+	assert_int_equal(hp_sign_attach(hp_buf_view(&e->file), &sig.rec, &e->pub[0], &attached, NULL), 0);
 	sign_with(e, 0, 1, &one);
 	assert_true(hp_view_eq(hp_buf_view(&one), hp_buf_view(&attached)));
 	sig.rec.sig[0] ^= 1;
-	assert_int_equal(hp_sign_attach(hp_buf_view(&e->file), &sig, &e->pub[0], &two, NULL), HP_E_SIG);
+	assert_int_equal(hp_sign_attach(hp_buf_view(&e->file), &sig.rec, &e->pub[0], &two, NULL), HP_E_SIG);
 }
 
 static struct hp_secret *
