@@ -5,10 +5,12 @@
 #include "cli/live_common.h"
 #include "cli/opts.h"
 #include "cli/out.h"
+#include "cli/rollback.h"
 #include "cli/trust.h"
 
 static struct hp_opt_list arg_trust, arg_allow;
 static uint64_t arg_pid, arg_timeout = HP_LIVE_TIMEOUT_MS, arg_require = 1;
+static struct hp_rollback arg_rollback;
 static bool arg_dry_run, arg_json, arg_ignore_unknown;
 
 static const struct hp_opt opts[] = {
@@ -19,6 +21,7 @@ static const struct hp_opt opts[] = {
 	{ 0, "allow-active", HP_OPT_LIST, &arg_allow, "FUNC", "switch although a thread may be inside FUNC" },
 	{ 0, "require", HP_OPT_U64, &arg_require, "N", "this many trusted keys must have signed (default: 1)" },
 	{ 0, "ignore-unknown", HP_OPT_FLAG, &arg_ignore_unknown, NULL, "skip signatures of unknown keys" },
+	HP_OPT_ROLLBACK(arg_rollback),
 	{ 0, "json", HP_OPT_FLAG, &arg_json, NULL, "print JSON" },
 	HP_OPT_COMMON,
 	HP_OPT_END,
@@ -31,7 +34,8 @@ static const struct hp_usage usage = { "apply", "[options] --pid N PKG",
 static int
 apply(const char *path, pid_t pid, struct hp_err *err)
 {
-	const struct hp_verify_opts how = { .require = (uint32_t)arg_require, .ignore_unknown = arg_ignore_unknown };
+	const struct hp_verify_opts how = { .require = (uint32_t)arg_require, .ignore_unknown = arg_ignore_unknown,
+		                            .allow_expired = arg_rollback.allow_expired };
 	HP_AUTO(hp_verified_pkg) struct hp_verified_pkg *pkg = NULL;
 	HP_AUTO(hp_trust) struct hp_trust trust = { 0 };
 	HP_AUTO(hp_live) struct hp_live *live = NULL;
@@ -43,11 +47,15 @@ apply(const char *path, pid_t pid, struct hp_err *err)
 	if (r == 0)
 		r = hp_verify_file(path, &trust, &how, &pkg, err);
 	if (r == 0)
+		r = hp_rollback_before(&arg_rollback, pkg, (int)pid, arg_dry_run, err);
+	if (r == 0)
 		r = hp_live_open(pid, &live, err);
 	if (r < 0)
 		return r;
 	hp_cli_live_opts(arg_timeout, arg_dry_run, &arg_allow, &o);
 	r = hp_live_apply(live, pkg, &o, &report, err);
+	if (r == 0 && !arg_dry_run)
+		r = hp_rollback_after(&arg_rollback, pkg, err);
 	if (r < 0)
 		return r;
 	if (arg_json)

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "cli/opts.h"
 #include "cli/out.h"
+#include "cli/rollback.h"
 #include "cli/trust.h"
 #include "formats/hash.h"
 #include "formats/limits.h"
@@ -13,22 +14,26 @@
 
 static struct hp_opt_list arg_trust, arg_baselines;
 static uint64_t arg_require = 1;
-static bool arg_ignore_unknown, arg_allow_expired, arg_json;
+static struct hp_rollback arg_rollback;
+static bool arg_ignore_unknown, arg_json;
 
 static const struct hp_opt opts[] = {
 	HP_OPT_TRUST(arg_trust),
 	{ 0, "require", HP_OPT_U64, &arg_require, "N", "this many trusted keys must have signed (default: 1)" },
 	{ 0, "ignore-unknown", HP_OPT_FLAG, &arg_ignore_unknown, NULL, "skip signatures of unknown keys" },
 	{ 0, "baseline", HP_OPT_LIST, &arg_baselines, "FILE", "the package must fit this module; may be repeated" },
-	{ 0, "allow-expired", HP_OPT_FLAG, &arg_allow_expired, NULL, "accept a package that has expired" },
+	HP_OPT_ROLLBACK(arg_rollback),
 	{ 0, "json", HP_OPT_FLAG, &arg_json, NULL, "print JSON" },
 	HP_OPT_COMMON,
 	HP_OPT_END,
 };
-static const struct hp_usage usage = { "verify", "[--trust PUBKEY|DIR]... [--require N] [--baseline FILE]... PKG",
-	                               "Check a package: signatures first, then everything in it, then expiry; with --baseline\n"
-	                               "also that it was made for this module.",
-	                               1, 1 };
+static const struct hp_usage usage = {
+	"verify", "[--trust PUBKEY|DIR]... [--require N] [--baseline FILE]... PKG",
+	"Check a package: signatures first, then everything in it, expiry, and whether a newer one was\n"
+	"applied here; with --baseline "
+	"also that it was made for this module.",
+	1, 1
+};
 
 static int
 check_baseline(const char *path, const struct hp_manifest *man, bool *checked, struct hp_err *err)
@@ -48,7 +53,7 @@ check_baseline(const char *path, const struct hp_manifest *man, bool *checked, s
 }
 
 static void
-report_json(const struct hp_verified_pkg *v, const bool *checked)
+report_json(const struct hp_verified_pkg *v, const bool *checked, const struct hp_overrides *over)
 {
 	const struct hp_manifest *man = v->pkg.man;
 	json_t *signers = json_array(), *targets = json_array();
@@ -62,10 +67,10 @@ report_json(const struct hp_verified_pkg *v, const bool *checked)
 		(void)json_array_append_new(targets, json_pack("{s:s, s:b}", "name", man->targets[i].name, "baseline_checked",
 		                                               checked[i]));
 	hp_hex(v->pkg.id, HP_PKG_ID_LEN, id);
-	hp_out_json(json_pack("{s:s, s:b, s:s, s:s, s:I, s:I, s:b, s:o, s:o}", "schema", "hpbuild.verify/1", "verified", 1,
-	                      "id", id,
-	                      "name", man->name, "serial", (json_int_t)man->serial, "expires", (json_int_t)man->expires,
-	                      "restart_required", man->restart_required, "signers", signers, "targets", targets));
+	hp_out_json(json_pack("{s:s, s:b, s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:{s:b, s:b}}", "schema", "hpbuild.verify/1",
+	                      "verified", 1, "id", id, "name", man->name, "serial", (json_int_t)man->serial, "expires",
+	                      (json_int_t)man->expires, "restart_required", man->restart_required, "signers", signers, "targets",
+	                      targets, "overrides", "downgrade", over->downgrade, "expired", over->expired));
 }
 
 static void
@@ -93,20 +98,23 @@ verify(const char *path, struct hp_err *err)
 {
 	const struct hp_verify_opts how = { .require = (uint32_t)arg_require,
 		                            .ignore_unknown = arg_ignore_unknown,
-		                            .allow_expired = arg_allow_expired };
+		                            .allow_expired = arg_rollback.allow_expired };
 	HP_AUTO(hp_verified_pkg) struct hp_verified_pkg *v = NULL;
 	HP_AUTO(hp_trust) struct hp_trust trust = { 0 };
 	bool checked[HP_PKG_TARGETS_MAX] = { false };
+	struct hp_overrides over;
 	int r = hp_cli_trust(&arg_trust, &trust, err);
 
 	if (r == 0)
 		r = hp_verify_file(path, &trust, &how, &v, err);
+	if (r == 0)
+		r = hp_rollback_check(&arg_rollback, v, &over, err);
 	for (unsigned i = 0; i < arg_baselines.cnt && r == 0; i++)
 		r = check_baseline(arg_baselines.v[i], v->pkg.man, checked, err);
 	if (r < 0)
 		return r;
 	if (arg_json)
-		report_json(v, checked);
+		report_json(v, checked, &over);
 	else
 		report_text(path, v, checked);
 	return 0;
