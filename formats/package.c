@@ -43,6 +43,7 @@ static int
 read_records(struct hp_view block, struct hp_pkg_parts *ret, struct hp_err *err)
 {
 	uint32_t cnt;
+	int order;
 
 	if (block.len < HP_SIGS_HEADER_LEN || memcmp(block.p, HP_SIGS_MAGIC, MAGIC_LEN) != 0)
 		return hp_err_set(err, HP_E_FORMAT, "no signature block behind the signed part");
@@ -51,16 +52,20 @@ read_records(struct hp_view block, struct hp_pkg_parts *ret, struct hp_err *err)
 		return hp_err_set(err, HP_E_FORMAT, "signature block: reserved bytes are not zero");
 	if (cnt > HP_PKG_SIGS_MAX)
 		return hp_err_set(err, HP_E_FORMAT, "%u signature records, the limit is %u", cnt, HP_PKG_SIGS_MAX);
-	if (block.len != HP_SIGS_HEADER_LEN + (size_t)cnt * HP_SIGS_RECORD_LEN)
-		return hp_err_set(err, HP_E_FORMAT, "signature block of %zu bytes cannot hold %u records exactly", block.len,
-		                  cnt);
+	if (block.len > HP_SIGS_HEADER_LEN + (size_t)cnt * HP_SIGS_RECORD_LEN)
+		return hp_err_set(err, HP_E_FORMAT, "%zu bytes behind the end of the signature block",
+		                  block.len - HP_SIGS_HEADER_LEN - (size_t)cnt * HP_SIGS_RECORD_LEN);
+	if (block.len < HP_SIGS_HEADER_LEN + (size_t)cnt * HP_SIGS_RECORD_LEN)
+		return hp_err_set(err, HP_E_FORMAT, "signature block of %zu bytes is cut short: %u records", block.len, cnt);
 	for (uint32_t i = 0; i < cnt; i++) {
 		const uint8_t *p = block.p + HP_SIGS_HEADER_LEN + i * HP_SIGS_RECORD_LEN;
 
 		memcpy(ret->sigs[i].key_id, p, HP_SIG_KEY_ID_LEN);
 		memcpy(ret->sigs[i].sig, p + HP_SIG_KEY_ID_LEN, HP_SIG_LEN);
-		if (i > 0 && memcmp(ret->sigs[i - 1].key_id, p, HP_SIG_KEY_ID_LEN) >= 0)
-			return hp_err_set(err, HP_E_FORMAT, "signature record %u: key ids are not in ascending order", i);
+		order = i > 0 ? memcmp(ret->sigs[i - 1].key_id, p, HP_SIG_KEY_ID_LEN) : -1;
+		if (order >= 0)
+			return hp_err_set(err, HP_E_FORMAT, "signature record %u: %s", i,
+			                  order == 0 ? "the same key twice" : "key ids are not in ascending order");
 	}
 	ret->sigs_cnt = cnt;
 	return 0;
@@ -170,7 +175,8 @@ static int
 check_row(const struct row *row, uint32_t reserved, struct hp_err *err)
 {
 	if (reserved != 0 || (row->flags & ~(uint32_t)(HP_CHUNK_ZSTD | HP_CHUNK_OPTIONAL)) != 0)
-		return hp_err_set(err, HP_E_FORMAT, "unknown flags 0x%x or reserved bytes 0x%x", row->flags, reserved);
+		return reserved != 0 ? hp_err_set(err, HP_E_FORMAT, "reserved bytes 0x%x", reserved)
+		                     : hp_err_set(err, HP_E_FORMAT, "unknown flags 0x%x", row->flags);
 	if (!known_id(row->id))
 		return (row->flags & HP_CHUNK_OPTIONAL) != 0
 		               ? 0
@@ -179,8 +185,10 @@ check_row(const struct row *row, uint32_t reserved, struct hp_err *err)
 		return hp_err_set(err, HP_E_FORMAT, "this chunk is %s optional", is_doc(row->id) ? "always" : "never");
 	if (is_doc(row->id) && (row->index != 0 || row->raw_len == 0))
 		return hp_err_set(err, HP_E_FORMAT, "a document that is empty or belongs to a target");
-	if (row->id == HP_CHUNK_MANIFEST && (row->index != 0 || row->flags != 0))
-		return hp_err_set(err, HP_E_FORMAT, "a second or compressed manifest");
+	if (row->id == HP_CHUNK_MANIFEST && row->index != 0)
+		return hp_err_set(err, HP_E_FORMAT, "a manifest with index %u", row->index);
+	if (row->id == HP_CHUNK_MANIFEST && row->flags != 0)
+		return hp_err_set(err, HP_E_FORMAT, "a compressed manifest");
 	if ((row->flags & HP_CHUNK_ZSTD) == 0 && row->raw_len != row->stored_len)
 		return hp_err_set(err, HP_E_FORMAT, "stored as it is, yet %llu and %llu bytes long",
 		                  (unsigned long long)row->stored_len, (unsigned long long)row->raw_len);
@@ -188,6 +196,27 @@ check_row(const struct row *row, uint32_t reserved, struct hp_err *err)
 	if (row->raw_len / HP_PKG_RATIO_MAX > row->stored_len)
 		return hp_err_set(err, HP_E_LIMIT, "%llu bytes claim to unpack to %llu", (unsigned long long)row->stored_len,
 		                  (unsigned long long)row->raw_len);
+	return 0;
+}
+
+/* Each kind of fault has its own message: which one it is tells a damaged file from a broken writer from an attack. */
+static int
+check_place(struct hp_view part, const struct row *row, const struct row *prev, uint64_t end, struct hp_err *err)
+{
+	unsigned long long off = row->off, len = row->stored_len;
+
+	if (prev != NULL && row->index == prev->index && row->id == prev->id)
+		return hp_err_set(err, HP_E_FORMAT, "the same chunk twice");
+	if (prev != NULL && (row->index < prev->index || (row->index == prev->index && row->id < prev->id)))
+		return hp_err_set(err, HP_E_FORMAT, "out of order, behind id %u, index %u", prev->id, prev->index);
+	if (row->off > end)
+		return hp_err_set(err, HP_E_FORMAT, "gap of %llu bytes before byte %llu", off - (unsigned long long)end, off);
+	if (row->off < end)
+		return hp_err_set(err, HP_E_FORMAT, "overlap: begins at byte %llu, what is before it ends at %llu", off,
+		                  (unsigned long long)end);
+	if (!hp_view_has(part, row->off, row->stored_len))
+		return hp_err_set(err, HP_E_FORMAT, "%llu bytes from byte %llu on, beyond the end of the signed part (%zu)", len, off,
+		                  part.len);
 	return 0;
 }
 
@@ -212,13 +241,8 @@ check_table(struct hp_view part, uint32_t *ret_cnt, struct hp_err *err)
 	for (uint32_t i = 0; i < cnt; i++) {
 		struct row row = get_row(part, i);
 
-		if (i > 0 && (row.index < prev.index || (row.index == prev.index && row.id <= prev.id)))
-			r = hp_err_set(err, HP_E_FORMAT, "out of order or twice");
-		else if (row.off != end || !hp_view_has(part, row.off, row.stored_len))
-			r = hp_err_set(err, HP_E_FORMAT, "at byte %llu with %llu bytes, expected at %llu of %zu",
-			               (unsigned long long)row.off, (unsigned long long)row.stored_len,
-			               (unsigned long long)end, part.len);
-		else
+		r = check_place(part, &row, i > 0 ? &prev : NULL, end, err);
+		if (r == 0)
 			r = check_row(&row, hp_le32_get(part.p + HP_PKG_HEADER_LEN + i * HP_PKG_ROW_LEN + 12), err);
 		if (r == 0 && known_id(row.id) &&
 		    (row.raw_len > HP_PKG_RAW_LEN_MAX || (raw_sum += row.raw_len) > HP_PKG_RAW_LEN_MAX))
