@@ -75,6 +75,27 @@ bool hp_arch_frame_make(pid_t tid, const struct hp_arch_regs *saved, uint64_t ma
  * frame_va 0: without a frame. An interrupted call of the thread is not restarted while they are in force. */
 void hp_arch_call_setup(const struct hp_arch_regs *base, const struct hp_arch_gadgets *gadgets, uint64_t frame_va, long nr,
                         const uint64_t args[6], struct hp_arch_regs *ret);
+/* hp_arch_func_setup(base, frame_va, func_va, args, ret): registers that call a function of the target with two arguments, on top
+ * of a frame; it returns into the sigreturn piece. */
+void hp_arch_func_setup(const struct hp_arch_regs *base, uint64_t frame_va, uint64_t func_va, const uint64_t args[2],
+                        struct hp_arch_regs *ret);
+/* hp_arch_func_returned(regs): the thread is about to make the call of the sigreturn piece: the function is done. */
+bool hp_arch_func_returned(const struct hp_arch_regs *regs, const struct hp_arch_gadgets *gadgets);
+/* hp_arch_func_leave(regs, gadgets, frame_va): make a harmless system call instead of rt_sigreturn, and rt_sigreturn after it
+ * when nobody interferes: at the end of the call the thread is where an injected system call leaves it. */
+void hp_arch_func_leave(struct hp_arch_regs *regs, const struct hp_arch_gadgets *gadgets, uint64_t frame_va);
+/* hp_arch_syscall_nr(regs): the system call that the thread is in, -1 = none. */
+long hp_arch_syscall_nr(const struct hp_arch_regs *regs);
+
+/* Floating point and vector registers. */
+#define HP_ARCH_XSTATE_MAX 12288u
+struct hp_arch_xstate {
+	size_t len; /* 0 = not read */
+	uint8_t bytes[HP_ARCH_XSTATE_MAX];
+};
+HP_MUST_CHECK int hp_arch_xstate_get(pid_t tid, struct hp_arch_xstate *ret);
+HP_MUST_CHECK int hp_arch_xstate_set(pid_t tid, const struct hp_arch_xstate *state);
+
 /* hp_arch_call_result(regs): what the call returned: a value or a negative errno. */
 int64_t hp_arch_call_result(const struct hp_arch_regs *regs);
 

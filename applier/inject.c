@@ -4,11 +4,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #define CODE_LEN ((size_t)262144) /* bytes of code that are searched at a time */
 #define CODE_OVERLAP 16u
 #define TIDS_MAX 512u                /* threads that are tried for borrowing */
 #define TRY_NS 50000000u             /* how long one thread is waited for */
+#define ROUND_NS 2000000             /* between two rounds over all threads */
 
 /* In pieces that overlap by the longest sequence. True when everything is found. */
 static bool
@@ -47,36 +49,56 @@ find_gadgets(const struct hp_proc *proc, const struct hp_areas *areas, struct hp
 	return 0;
 }
 
-/* Threads at rest first: the main thread, then the others. One inside a restartable sequence is left alone. */
+/* One thread: stopped and good enough? 1 yes, 0 no, negative failed. */
 static int
-pick(struct hp_borrow *b, uint64_t deadline_ns, struct hp_err *err)
+try_thread(struct hp_borrow *b, pid_t tid, const struct hp_borrow_want *want, struct hp_err *err)
 {
-	pid_t tids[TIDS_MAX];
-	size_t cnt;
-	int r = hp_proc_tasks(b->proc, tids, TIDS_MAX, &cnt, err);
+	int r = hp_stop_one(b->proc, &b->stop, tid, hp_now_ns() + TRY_NS, err);
 
-	if (r < 0)
+	if (r <= 0)
 		return r;
-	if (cnt > TIDS_MAX)
-		cnt = TIDS_MAX;
-	for (size_t i = 0;; i = (i + 1) % cnt) {
-		r = hp_stop_one(b->proc, &b->stop, tids[i], hp_now_ns() + TRY_NS, err);
-		if (r < 0 && (i + 1 == cnt || hp_now_ns() > deadline_ns))
-			return r;
-		if (r > 0) {
-			if (!hp_task_in_rseq(b->proc, &b->stop.v[0]))
+	if (!hp_task_in_rseq(b->proc, &b->stop.v[0]) && (want == NULL || want->accept(want->arg, &b->stop.v[0])))
+		return 1;
+	hp_stop_resume(&b->stop);
+	if (b->stop.pause_ns > b->time_ns)
+		if (b->stop.pause_ns > b->time_ns)
+		b->time_ns = b->stop.pause_ns;
+	return 0;
+}
+
+/* The main thread, then the others, again and again. One inside a restartable sequence is left alone. */
+static int
+pick(struct hp_borrow *b, const struct hp_borrow_want *want, uint64_t deadline_ns, struct hp_err *err)
+{
+	struct timespec ts = { 0, ROUND_NS };
+	pid_t tids[TIDS_MAX];
+
+	for (;;) {
+		size_t cnt;
+		int r = hp_proc_tasks(b->proc, tids, TIDS_MAX, &cnt, err);
+
+		for (size_t i = 0; r == 0 && i < cnt && i < TIDS_MAX; i++) {
+			r = try_thread(b, tids[i], want, err);
+			if (r > 0)
 				return 0;
-			hp_stop_resume(&b->stop);
+			if (hp_now_ns() > deadline_ns)
+				break;
+			if (r < 0 && i + 1 < cnt)
+				r = 0;
 		}
+		if (r < 0)
+			return r;
 		if (hp_now_ns() > deadline_ns)
-			return hp_err_set(err, HP_E_BUSY, "process %d (%s): no thread could be borrowed in time", b->proc->pid,
-			                  b->proc->comm);
+			break;
+		(void)nanosleep(&ts, NULL);
 	}
+	return hp_err_set(err, HP_E_BUSY, "process %d (%s): no thread could be borrowed in time%s", b->proc->pid, b->proc->comm,
+	                  want != NULL ? " that is proven outside of allocator, dynamic linker and unwinder" : "");
 }
 
 int
-hp_borrow_begin(const struct hp_proc *proc, const struct hp_areas *areas, uint64_t deadline_ns, struct hp_borrow *ret,
-                struct hp_err *err)
+hp_borrow_begin(const struct hp_proc *proc, const struct hp_areas *areas, const struct hp_borrow_want *want, uint64_t deadline_ns,
+                struct hp_borrow *ret, struct hp_err *err)
 {
 	const struct hp_area *stack;
 	int r;
@@ -88,11 +110,11 @@ hp_borrow_begin(const struct hp_proc *proc, const struct hp_areas *areas, uint64
 		r = hp_stop_init(&ret->stop, TIDS_MAX, err);
 	if (r < 0)
 		return r;
-	r = pick(ret, deadline_ns, err);
+	r = pick(ret, want, deadline_ns, err);
 	if (r == 0) {
 		stack = hp_area_at(areas, hp_arch_sp(&ret->stop.v[0].regs));
-		r = hp_hold_begin(proc, &ret->stop.v[0], &ret->gadgets, stack != NULL ? stack->start : UINT64_MAX, &ret->hold,
-		                  err);
+		ret->stack_lo = stack != NULL ? stack->start : UINT64_MAX;
+		r = hp_hold_begin(proc, &ret->stop.v[0], &ret->gadgets, ret->stack_lo, &ret->hold, err);
 	}
 	if (r < 0)
 		hp_stop_release(&ret->stop);
@@ -105,7 +127,8 @@ hp_borrow_end(struct hp_borrow *b, struct hp_err *err)
 	int r = hp_hold_end(&b->hold, err);
 
 	hp_stop_resume(&b->stop);
-	b->time_ns = b->stop.pause_ns;
+	if (b->stop.pause_ns > b->time_ns)
+		b->time_ns = b->stop.pause_ns;
 	hp_stop_release(&b->stop);
 	return r;
 }
@@ -154,4 +177,10 @@ hp_remote_close(struct hp_borrow *b, int fd, int64_t *ret, struct hp_err *err)
 	const uint64_t args[6] = { (uint64_t)fd };
 
 	return call(b, SYS_close, args, ret, err);
+}
+
+int
+hp_remote_func(struct hp_borrow *b, uint64_t func_va, const uint64_t args[2], struct hp_err *err)
+{
+	return hp_hold_func(&b->hold, func_va, args, b->stack_lo, err);
 }

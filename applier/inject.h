@@ -15,12 +15,20 @@ struct hp_borrow {
 	struct hp_stop stop;
 	struct hp_hold hold;
 	struct hp_arch_gadgets gadgets;
-	uint64_t time_ns;    /* how long the thread was away, set by hp_borrow_end() */
+	uint64_t stack_lo;   /* lowest address of the thread's stack */
+	uint64_t time_ns;    /* how long the thread was away, set by hp_borrow_end(); or one that was not accepted, if longer */
 };
 
-/* hp_borrow_begin(proc, areas, ret, err): HP_E_BUSY: no thread could be stopped; HP_E_UNPATCHABLE: no system call instruction. */
-HP_MUST_CHECK int hp_borrow_begin(const struct hp_proc *proc, const struct hp_areas *areas, uint64_t deadline_ns,
-                                  struct hp_borrow *ret, struct hp_err *err);
+/* Which thread is good enough: NULL = any. */
+struct hp_borrow_want {
+	bool (*accept)(void *arg, const struct hp_task *task);
+	void *arg;
+};
+
+/* hp_borrow_begin(proc, areas, want, deadline_ns, ret, err): HP_E_BUSY: no thread could be stopped, or none was accepted;
+ * HP_E_UNPATCHABLE: no system call instruction. */
+HP_MUST_CHECK int hp_borrow_begin(const struct hp_proc *proc, const struct hp_areas *areas, const struct hp_borrow_want *want,
+                                  uint64_t deadline_ns, struct hp_borrow *ret, struct hp_err *err);
 /* hp_borrow_end(b, err): also after a failed call. */
 HP_MUST_CHECK int hp_borrow_end(struct hp_borrow *b, struct hp_err *err);
 
@@ -31,5 +39,7 @@ HP_MUST_CHECK int hp_remote_munmap(struct hp_borrow *b, uint64_t va, uint64_t le
 HP_MUST_CHECK int hp_remote_mprotect(struct hp_borrow *b, uint64_t va, uint64_t len, int prot, int64_t *ret, struct hp_err *err);
 HP_MUST_CHECK int hp_remote_memfd(struct hp_borrow *b, uint64_t name_va, unsigned flags, int64_t *ret, struct hp_err *err);
 HP_MUST_CHECK int hp_remote_close(struct hp_borrow *b, int fd, int64_t *ret, struct hp_err *err);
+/* hp_remote_func(b, func_va, args, err): a function of the target, see hp_hold_func(). */
+HP_MUST_CHECK int hp_remote_func(struct hp_borrow *b, uint64_t func_va, const uint64_t args[2], struct hp_err *err);
 
 #endif

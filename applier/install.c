@@ -165,14 +165,6 @@ unmap_all(struct hp_job *job, struct hp_borrow *b, struct hp_err *err)
 	return r;
 }
 
-static void
-note_borrow(struct hp_job *job, const struct hp_borrow *b)
-{
-	job->report->borrows++;
-	if (b->time_ns > job->report->borrow_ns)
-		job->report->borrow_ns = b->time_ns;
-}
-
 static int
 map_all(struct hp_job *job, struct hp_borrow *b, struct hp_err *err)
 {
@@ -249,13 +241,16 @@ hp_install(struct hp_job *job, struct hp_err *err)
 
 	if (job->plan.rec.targets_cnt == 0)
 		return hp_err_set(err, HP_E_FORMAT, "the package has no target");
-	r = hp_borrow_begin(job->plan.proc, &job->plan.areas, job->deadline_ns, &b, err);
+	r = hp_ehreg_prepare(job, err);
+	if (r < 0)
+		return r;
+	r = hp_borrow_begin(job->plan.proc, &job->plan.areas, NULL, job->deadline_ns, &b, err);
 	if (r < 0)
 		return r;
 	r = map_all(job, &b, err);
 	undo = r < 0 ? unmap_all(job, &b, NULL) : 0;
 	ended = hp_borrow_end(&b, r < 0 ? NULL : err);
-	note_borrow(job, &b);
+	hp_job_note_borrow(job, &b);
 	if ((ended < 0 || undo < 0) && !hp_proc_exists(job->plan.proc))
 		return hp_err_set(err, HP_E_BUSY, "process %d ended meanwhile", job->plan.proc->pid);
 	if (ended < 0 || undo < 0)
@@ -264,9 +259,13 @@ hp_install(struct hp_job *job, struct hp_err *err)
 	if (r < 0)
 		return r;
 	hp_job_step(job, HP_STEP_RECORDED);
+	if (job->unwind != NULL)
+		hp_unwind_add_payload(job->unwind);
 	r = hp_plan_bind(&job->plan, err);
 	if (r == 0)
 		r = hp_install_refill(job, err);
+	if (r == 0)
+		r = hp_ehreg_add(job, err);
 	if (r == 0)
 		hp_job_step(job, HP_STEP_FILLED);
 	return r;
@@ -280,13 +279,15 @@ hp_install_undo(struct hp_job *job, struct hp_err *err)
 
 	if (job->plan.rec.targets[0].payload_va == 0 || !hp_proc_exists(job->plan.proc))
 		return 0;
-	r = hp_plan_reread_areas(&job->plan, err);
+	r = hp_ehreg_remove(job, err);
 	if (r == 0)
-		r = hp_borrow_begin(job->plan.proc, &job->plan.areas, hp_now_ns() + 1000000000u, &b, err);
+		r = hp_plan_reread_areas(&job->plan, err);
+	if (r == 0)
+		r = hp_borrow_begin(job->plan.proc, &job->plan.areas, NULL, hp_now_ns() + 1000000000u, &b, err);
 	if (r < 0)
 		return hp_proc_exists(job->plan.proc) ? r : 0;
 	r = unmap_all(job, &b, err);
 	ended = hp_borrow_end(&b, r < 0 ? NULL : err);
-	note_borrow(job, &b);
+	hp_job_note_borrow(job, &b);
 	return r < 0 ? r : ended;
 }

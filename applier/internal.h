@@ -5,6 +5,7 @@
 #include "applier/applier.h"
 #include "applier/inject.h"
 #include "applier/plan.h"
+#include "applier/unwind.h"
 
 /* One apply or revert under way. */
 struct hp_job {
@@ -12,6 +13,9 @@ struct hp_job {
 	const struct hp_live_opts *opts;
 	struct hp_live_report *report;
 	uint64_t deadline_ns;
+	struct hp_unwind *unwind; /* made when it is needed for the first time */
+	struct hp_unwinder unwinders[HP_UNWINDERS_MAX];
+	size_t unwinders_cnt;
 };
 
 static inline void
@@ -19,6 +23,14 @@ hp_job_step(const struct hp_job *job, enum hp_step step)
 {
 	if (job->opts->on_step != NULL)
 		job->opts->on_step(job->opts->on_step_arg, step);
+}
+
+static inline void
+hp_job_note_borrow(const struct hp_job *job, const struct hp_borrow *b)
+{
+	job->report->borrows++;
+	if (b->time_ns > job->report->borrow_ns)
+		job->report->borrow_ns = b->time_ns;
 }
 
 /* install.c: map payloads and record (one borrowed thread), fill them. On failure the process is as before. */
@@ -31,5 +43,13 @@ HP_MUST_CHECK int hp_install_undo(struct hp_job *job, struct hp_err *err);
 /* switch.c: stop all threads, check them, write all entries one way, resume. ${to_new} false: revert. On failure all entries
  * are as before, or HP_E_UNDO. */
 HP_MUST_CHECK int hp_switch(struct hp_job *job, bool to_new, struct hp_err *err);
+
+/* ehreg.c: the payload's call frame information and the unwinders of the process.
+ * hp_ehreg_prepare(job, err): find them, when the payload has any; before the payload is placed. */
+HP_MUST_CHECK int hp_ehreg_prepare(struct hp_job *job, struct hp_err *err);
+/* hp_ehreg_add(job, err): the payload is filled: register what is not registered yet. HP_E_BUSY: no thread that can do it. */
+HP_MUST_CHECK int hp_ehreg_add(struct hp_job *job, struct hp_err *err);
+/* hp_ehreg_remove(job, err): before the payload is unmapped. */
+HP_MUST_CHECK int hp_ehreg_remove(struct hp_job *job, struct hp_err *err);
 
 #endif

@@ -119,6 +119,13 @@ begin(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_l
 	return 0;
 }
 
+static void
+finish(struct hp_job *job)
+{
+	hp_unwind_free(job->unwind);
+	hp_plan_release(&job->plan);
+}
+
 /* Memory must bear out what the record says. */
 static int
 already(struct hp_live *live, struct hp_job *job, struct hp_err *err)
@@ -147,6 +154,10 @@ reapply(struct hp_job *job, struct hp_err *err)
 	if (r < 0)
 		return r;
 	r = hp_install_refill(job, err);
+	if (r == 0)
+		r = hp_ehreg_prepare(job, err);
+	if (r == 0)
+		r = hp_ehreg_add(job, err);
 	if (r == 0)
 		hp_job_step(job, HP_STEP_FILLED);
 	if (r == 0 && !interrupted)
@@ -199,7 +210,7 @@ hp_live_apply(struct hp_live *live, const struct hp_verified_pkg *pkg, const str
 		r = already(live, &job, err);
 	else if (r == 0 && !opts->dry_run)
 		r = job.plan.old != NULL ? reapply(&job, err) : apply_new(&job, err);
-	hp_plan_release(&job.plan);
+	finish(&job);
 	ret->total_ns = hp_now_ns() - began;
 	return r;
 }
@@ -217,7 +228,7 @@ hp_live_revert(struct hp_live *live, const struct hp_verified_pkg *pkg, const st
 	if (r < 0)
 		return r;
 	if (job.plan.old == NULL) {
-		hp_plan_release(&job.plan);
+		finish(&job);
 		return hp_err_set(err, HP_E_NOTHING, "the package is not applied to process %d (%s)", live->proc.pid,
 		                  live->proc.comm);
 	}
@@ -231,7 +242,7 @@ hp_live_revert(struct hp_live *live, const struct hp_verified_pkg *pkg, const st
 			r = hp_switch(&job, false, err);
 		ret->completed = r == 0 && was != HP_REC_APPLIED;
 	}
-	hp_plan_release(&job.plan);
+	finish(&job);
 	ret->total_ns = hp_now_ns() - began;
 	return r;
 }

@@ -393,7 +393,10 @@ hp_plan_adopt_old(struct hp_plan *plan, struct hp_err *err)
 		if (old->targets[i].bias != rec->targets[i].bias || old->targets[i].payload_len != rec->targets[i].payload_len ||
 		    !is_payload(plan, &plan->targets[i].image, old->targets[i].payload_va))
 			return misfit(plan, err);
+		if (old->targets[i].frames_va != 0 && !hp_ehreg_is_notes(plan, old->targets[i].frames_va))
+			return misfit(plan, err);
 		rec->targets[i].payload_va = old->targets[i].payload_va;
+		rec->targets[i].frames_va = old->targets[i].frames_va;
 	}
 	r = hp_plan_bind(plan, err);
 	if (r < 0)

@@ -63,6 +63,9 @@ HP_MUST_CHECK int hp_plan_adopt_old(struct hp_plan *plan, struct hp_err *err);
 /* hp_plan_range_at(plan, va): the range that holds ${va}, NULL. O(log n). */
 const struct hp_plan_range *hp_plan_range_at(const struct hp_plan *plan, uint64_t va);
 
+/* ehreg.c: hp_ehreg_is_notes(plan, va): may be the unwinder's memory that an old record speaks of. */
+bool hp_ehreg_is_notes(const struct hp_plan *plan, uint64_t va);
+
 /* mem_preimage.c: hp_mem_preimage_check(plan, target, func, err): memory of a function, own redirections taken off, against
  * its digest. */
 HP_MUST_CHECK int hp_mem_preimage_check(const struct hp_plan *plan, const struct hp_plan_target *target,

@@ -12,7 +12,7 @@
 enum {
 	OFF_VERSION = 8, OFF_STATE = 12, OFF_TOTAL = 16, OFF_PKG = 24, OFF_PKG_LEN = 32, OFF_ORDER = 40, OFF_TIME = 48,
 	        OFF_ID = 56,
-	OFF_TARGETS_CNT = 72, OFF_ENTRIES_CNT = 76, HEADER_LEN = 80, TARGET_LEN = 32, ENTRY_LEN = 40,
+	OFF_TARGETS_CNT = 72, OFF_ENTRIES_CNT = 76, HEADER_LEN = 80, TARGET_LEN = 32, TARGET_FRAMES = 24, ENTRY_LEN = 40,
 };
 #define MAGIC "HPRECORD"
 #define ENTRIES_MAX ((uint64_t)HP_PKG_TARGETS_MAX * HP_PKG_FUNCTIONS_MAX)
@@ -39,6 +39,7 @@ put_tables(const struct hp_rec *rec, uint8_t *p)
 		hp_le64_put(p, rec->targets[i].bias);
 		hp_le64_put(p + 8, rec->targets[i].payload_va);
 		hp_le64_put(p + 16, rec->targets[i].payload_len);
+		hp_le64_put(p + TARGET_FRAMES, rec->targets[i].frames_va);
 	}
 	for (uint32_t i = 0; i < rec->entries_cnt; i++, p += ENTRY_LEN) {
 		hp_le64_put(p, rec->entries[i].va);
@@ -119,7 +120,8 @@ hp_rec_read(struct hp_view bytes, struct hp_arena *arena, struct hp_rec *ret, st
 		return hp_err_set(err, HP_E_NOMEM, "no memory for a record of %" PRIu32 " entries", rec.entries_cnt);
 	p += HEADER_LEN;
 	for (uint32_t i = 0; i < rec.targets_cnt; i++, p += TARGET_LEN)
-		rec.targets[i] = (struct hp_rec_target){ hp_le64_get(p), hp_le64_get(p + 8), hp_le64_get(p + 16) };
+		rec.targets[i] = (struct hp_rec_target){ hp_le64_get(p), hp_le64_get(p + 8), hp_le64_get(p + 16),
+			                                 hp_le64_get(p + TARGET_FRAMES) };
 	if (read_entries(p, &rec, err) < 0)
 		return HP_E_FORMAT;
 	*ret = rec;
@@ -230,6 +232,22 @@ hp_rec_refresh(const struct hp_proc *proc, const struct hp_rec *rec, struct hp_e
 		r = hp_proc_write(proc, rec->va + HEADER_LEN, p + HEADER_LEN, len - HEADER_LEN, err);
 	free(p);
 	return r;
+}
+
+int
+hp_rec_set_frames(const struct hp_proc *proc, const struct hp_rec *rec, struct hp_err *err)
+{
+	for (uint32_t i = 0; i < rec->targets_cnt; i++) {
+		uint8_t bytes[8];
+		int r;
+
+		hp_le64_put(bytes, rec->targets[i].frames_va);
+		r = hp_proc_write(proc, rec->va + HEADER_LEN + (uint64_t)i * TARGET_LEN + TARGET_FRAMES, bytes, sizeof(bytes),
+		                  err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 const char *

@@ -13,7 +13,7 @@
  *   48  u64 time               seconds since 1970 of the last switch
  *   56  u8[16] package id
  *   72  u32 targets_cnt        76 u32 entries_cnt
- *   80  targets, 32 bytes each: u64 module bias, u64 payload address, u64 payload length, u64 reserved 0
+ *   80  targets, 32 bytes each: u64 module bias, u64 payload address, u64 payload length, u64 unwinder's memory (or 0)
  *       entries, 40 bytes each: u64 address of the entry, u32 target, u32 function (indexes of the manifest),
  *                               u8[8] bytes before, u8[8] bytes after, u64 reserved 0   (only the first HP_ARCH_JUMP_LEN count)
  *       package file
@@ -42,6 +42,7 @@ struct hp_rec_target {
 	uint64_t bias;        /* of the module */
 	uint64_t payload_va;  /* run-time address of the image's address 0 */
 	uint64_t payload_len; /* bytes mapped there */
+	uint64_t frames_va;   /* memory of the unwinders for this payload, 0 = none; see ehreg.c */
 };
 
 struct hp_rec_entry {
@@ -86,6 +87,8 @@ HP_MUST_CHECK int hp_recs_read(const struct hp_proc *proc, const struct hp_areas
 HP_MUST_CHECK int hp_rec_set_state(const struct hp_proc *proc, struct hp_rec *rec, enum hp_rec_state state, struct hp_err *err);
 /* hp_rec_refresh(proc, rec, err): write order, time and the entries' bytes of ${rec} anew, before a switch. */
 HP_MUST_CHECK int hp_rec_refresh(const struct hp_proc *proc, const struct hp_rec *rec, struct hp_err *err);
+/* hp_rec_set_frames(proc, rec, err): write targets[].frames_va. No allocation. */
+HP_MUST_CHECK int hp_rec_set_frames(const struct hp_proc *proc, const struct hp_rec *rec, struct hp_err *err);
 /* "applied", "interrupted", ... : what `status` calls it. */
 const char *hp_rec_state_name(enum hp_rec_state state);
 

@@ -23,7 +23,6 @@ struct sw {
 	bool to_new;
 	struct hp_stop stop;
 	struct hp_check check;
-	struct hp_unwind *unwind; /* made when the scan was unsure for the first time */
 	uint8_t *now;             /* HP_ARCH_JUMP_LEN bytes of every entry, as found in the stop */
 	unsigned moved;
 	uint64_t backoff_ns;
@@ -166,7 +165,7 @@ explain(struct sw *sw, enum hp_check_verdict verdict, struct hp_err *err)
 	const struct hp_check *c = &sw->check;
 	char stack[200];
 
-	hp_unwind_describe(sw->unwind, &c->frames, stack, sizeof(stack));
+	hp_unwind_describe(sw->job->unwind, &c->frames, stack, sizeof(stack));
 	if (verdict == HP_CHECK_MOVED)
 		(void)hp_err_set(err, HP_E_BUSY, "thread %d: its stack cannot be read", c->tid);
 	else if (c->range == NULL)
@@ -219,9 +218,9 @@ attempt(struct sw *sw, enum hp_check_verdict *ret_verdict, struct hp_err *err)
 		return r;
 	}
 	job->report->threads_cnt = sw->stop.cnt;
-	verdict = hp_check_run(&sw->check, &job->plan, &sw->stop, sw->unwind);
+	verdict = hp_check_run(&sw->check, &job->plan, &sw->stop, job->unwind);
 	if (verdict == HP_CHECK_MOVED && ++sw->moved > MOVED_PATIENCE && hp_plan_reread_areas(&job->plan, err) == 0)
-		verdict = hp_check_run(&sw->check, &job->plan, &sw->stop, sw->unwind);
+		verdict = hp_check_run(&sw->check, &job->plan, &sw->stop, job->unwind);
 	if (verdict == HP_CHECK_CLEAN) {
 		hp_job_step(job, HP_STEP_STOPPED);
 		r = write_entries(sw, err);
@@ -242,13 +241,13 @@ prepare_next(struct sw *sw, enum hp_check_verdict verdict, struct hp_err *err)
 	struct timespec ts = { 0, (long)sw->backoff_ns };
 
 	if (verdict == HP_CHECK_UNSURE)
-		return hp_unwind_new(&sw->job->plan, &sw->unwind, err);
+		return hp_unwind_new(&sw->job->plan, &sw->job->unwind, err);
 	if (verdict == HP_CHECK_MOVED)
 		return hp_plan_reread_areas(&sw->job->plan, err);
 	if (sw->stop.seen_cnt > sw->stop.cap)
 		return make_room(sw, err);
-	if (verdict == HP_CHECK_ACTIVE && sw->unwind == NULL) { /* for the stack in the message */
-		int r = hp_unwind_new(&sw->job->plan, &sw->unwind, err);
+	if (verdict == HP_CHECK_ACTIVE && sw->job->unwind == NULL) { /* for the stack in the message */
+		int r = hp_unwind_new(&sw->job->plan, &sw->job->unwind, err);
 
 		if (r < 0)
 			return r;
@@ -303,7 +302,6 @@ hp_switch(struct hp_job *job, bool to_new, struct hp_err *err)
 	r = run(&sw, err);
 	hp_stop_release(&sw.stop);
 	hp_check_release(&sw.check);
-	hp_unwind_free(sw.unwind);
 	free(sw.now);
 	if (r == 0) {
 		hp_job_step(job, HP_STEP_SWITCHED);

@@ -17,6 +17,8 @@
 #define NAP_NS 2000000          /* at most, when no signal comes */
 #define LATE_LIMIT_NS 500000000u  /* for threads that did not stop in time */
 #define HOLD_LIMIT_NS 1000000000u /* one injected call; they do not block */
+#define FUNC_STACK_LEN 32768u     /* for a called function */
+#define FUNC_STOPS_MAX 4096u      /* system calls in it, twice */
 
 int
 hp_stop_init(struct hp_stop *stop, size_t cap, struct hp_err *err)
@@ -335,7 +337,8 @@ hp_hold_begin(const struct hp_proc *proc, const struct hp_task *task, const stru
 	ret->tid = task->tid;
 	ret->saved = task->regs;
 	ret->gadgets = *gadgets;
-	ret->dirty = ret->masked = false;
+	ret->dirty = ret->masked = ret->left_alone = false;
+	ret->xstate.len = 0;
 	if (ptrace(PTRACE_GETSIGMASK, task->tid, sizeof(uint64_t), &ret->saved_mask) < 0)
 		return hp_err_set(err, HP_E_BUSY, "thread %d: cannot read its signal mask: %s", task->tid, strerror(errno));
 	if (hp_arch_frame_make(task->tid, &ret->saved, ret->saved_mask, gadgets, stack_lo, &ret->frame) &&
@@ -407,6 +410,59 @@ hp_hold_call(struct hp_hold *hold, long nr, const uint64_t args[6], int64_t *ret
 	return 0;
 }
 
+/* Until the function returns, or is seen to fail. Every signal that can wait is blocked: one that comes is a fault of its own. */
+static int
+run_func(struct hp_hold *hold, struct hp_err *err)
+{
+	for (unsigned i = 0; i < FUNC_STOPS_MAX; i++) {
+		struct hp_arch_regs regs;
+		int status;
+
+		if (ptrace(PTRACE_SYSCALL, hold->tid, NULL, NULL) < 0)
+			break;
+		if (wait_stop(hold, &status) == 0) {
+			hold->left_alone = true;
+			return hp_err_set(err, HP_E_BUSY, "thread %d: a function that it was to call does not come back",
+			                  hold->tid);
+		}
+		if (WSTOPSIG(status) != (SIGTRAP | 0x80) && status >> 16 == PTRACE_EVENT_STOP)
+			continue;
+		if (WSTOPSIG(status) != (SIGTRAP | 0x80))
+			return hp_err_set(err, HP_E_BUSY, "thread %d: signal %d in a function that it was to call", hold->tid,
+			                  WSTOPSIG(status));
+		if (hp_arch_regs_get(hold->tid, &regs) < 0)
+			break;
+		if (!hp_arch_func_returned(&regs, &hold->gadgets))
+			continue;
+		hp_arch_func_leave(&regs, &hold->gadgets, hold->frame.va);
+		if (hp_arch_regs_set(hold->tid, &regs) < 0)
+			break;
+		return step(hold, PTRACE_SYSCALL, true, err);
+	}
+	hold->dirty = false;
+	return hp_err_set(err, HP_E_BUSY, "thread %d ended or was killed while it was borrowed", hold->tid);
+}
+
+int
+hp_hold_func(struct hp_hold *hold, uint64_t func_va, const uint64_t args[2], uint64_t stack_lo, struct hp_err *err)
+{
+	struct hp_arch_regs regs;
+	uint64_t all = UINT64_MAX;
+
+	if (hold->frame.va == 0 || hold->frame.va < stack_lo || hold->frame.va - stack_lo < FUNC_STACK_LEN)
+		return hp_err_set(err, HP_E_BUSY, "thread %d: no room on its stack", hold->tid);
+	if (hold->xstate.len == 0 && hp_arch_xstate_get(hold->tid, &hold->xstate) < 0)
+		return hp_err_set(err, HP_E_BUSY, "thread %d: cannot read its vector registers: %s", hold->tid, strerror(errno));
+	hp_arch_func_setup(&hold->saved, hold->frame.va, func_va, args, &regs);
+	hold->dirty = true;
+	if (hp_arch_regs_set(hold->tid, &regs) < 0)
+		return hp_err_set(err, HP_E_BUSY, "thread %d: cannot set registers: %s", hold->tid, strerror(errno));
+	if (!hold->masked && ptrace(PTRACE_SETSIGMASK, hold->tid, sizeof(uint64_t), &all) < 0)
+		return hp_err_set(err, HP_E_BUSY, "thread %d: cannot hold signals back: %s", hold->tid, strerror(errno));
+	hold->masked = true;
+	return run_func(hold, err);
+}
+
 /* The thread stands at the exit of the injected call. Registers that are put back there would skip the kernel's restart of an
  * interrupted call, which happens only on the way out of signal handling; so it is led into the stop of PTRACE_INTERRUPT again,
  * which is such a place, and gets its registers there. Mask before registers: until they are set, the frame is good for both. */
@@ -418,7 +474,10 @@ hp_hold_end(struct hp_hold *hold, struct hp_err *err)
 	if (ptrace(PTRACE_INTERRUPT, hold->tid, NULL, NULL) < 0 || step(hold, PTRACE_CONT, false, NULL) < 0)
 		return 0; /* it has ended */
 	hold->dirty = false;
-	if (ptrace(PTRACE_SETSIGMASK, hold->tid, sizeof(uint64_t), &hold->saved_mask) < 0 ||
+	if (hold->left_alone) /* stopped in the middle; the frame brings everything back when it is through */
+		return 0;
+	if ((hold->xstate.len > 0 && hp_arch_xstate_set(hold->tid, &hold->xstate) < 0) ||
+	    ptrace(PTRACE_SETSIGMASK, hold->tid, sizeof(uint64_t), &hold->saved_mask) < 0 ||
 	    hp_arch_regs_set(hold->tid, &hold->saved) < 0)
 		return errno == ESRCH ? 0
 		                      : hp_err_set(err, HP_E_UNDO, "thread %d: cannot give its registers back: %s", hold->tid,

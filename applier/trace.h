@@ -65,8 +65,10 @@ struct hp_hold {
 	uint64_t saved_mask;
 	struct hp_arch_gadgets gadgets;
 	struct hp_arch_frame frame; /* va 0: without; then the thread is lost if hpbuild is killed just now */
+	struct hp_arch_xstate xstate; /* as found, once a function was called */
 	bool dirty;  /* registers differ from what was saved */
 	bool masked; /* the signal mask differs */
+	bool left_alone; /* a function that was called does not come back: it ends on the frame, without us */
 };
 
 /* hp_hold_begin(proc, task, gadgets, stack_lo, ret, err): save registers and signal mask, write the frame to the stack, below
@@ -75,6 +77,12 @@ HP_MUST_CHECK int hp_hold_begin(const struct hp_proc *proc, const struct hp_task
                                 uint64_t stack_lo, struct hp_hold *ret, struct hp_err *err);
 /* hp_hold_call(hold, nr, args, ret, err): make system call ${nr}. ret: its result. HP_E_BUSY: the target died. */
 HP_MUST_CHECK int hp_hold_call(struct hp_hold *hold, long nr, const uint64_t args[6], int64_t *ret, struct hp_err *err);
+/* hp_hold_func(hold, func_va, args, stack_lo, err): call a function of the target that takes two arguments and returns nothing.
+ * The caller has made sure that the thread holds no lock that the function may want. HP_E_BUSY: no frame, no room on the stack
+ * above ${stack_lo}, a fault in it, the target died, or it does not come back in time: then it goes on by itself, and the
+ * thread continues after it as the frame says. */
+HP_MUST_CHECK int hp_hold_func(struct hp_hold *hold, uint64_t func_va, const uint64_t args[2], uint64_t stack_lo,
+                               struct hp_err *err);
 /* hp_hold_end(hold, err): bring the thread back to the very stop, registers and mask it was in. HP_E_UNDO when that fails
  * although the thread lives. */
 HP_MUST_CHECK int hp_hold_end(struct hp_hold *hold, struct hp_err *err);

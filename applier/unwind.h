@@ -7,6 +7,7 @@
 #include "applier/plan.h"
 #include "applier/trace.h"
 
+#define HP_UNWINDERS_MAX 8u
 #define HP_FRAMES_MAX 256u
 
 /* Where the frames of one thread are, innermost first. */
@@ -26,6 +27,20 @@ void hp_unwind_free(struct hp_unwind *u); /* NULL allowed */
 void hp_unwind_thread(struct hp_unwind *u, const struct hp_task *task, struct hp_frames *ret);
 /* hp_unwind_describe(u, frames, buf, len): "read < handle < main" for messages; ${u} may be NULL. */
 void hp_unwind_describe(struct hp_unwind *u, const struct hp_frames *frames, char *buf, size_t len);
+
+/* hp_unwind_add_payload(u): also the payload of the package, after it was placed. */
+void hp_unwind_add_payload(struct hp_unwind *u);
+
+/* An unwinder that the process has: libgcc's or LLVM's. */
+struct hp_unwinder {
+	uint64_t add_va, remove_va; /* of __register_frame_info, __deregister_frame_info; LLVM: of those without _info */
+	bool per_record;            /* LLVM: takes one FDE, libgcc: a whole .eh_frame and room for its own notes */
+};
+/* hp_unwind_unwinders(u, ret): find them by their symbols; how many. */
+size_t hp_unwind_unwinders(const struct hp_unwind *u, struct hp_unwinder ret[HP_UNWINDERS_MAX]);
+/* hp_unwind_at_rest(u, task): the stopped thread is proven outside of allocator, dynamic linker and unwinder, and not in a signal
+ * handler: it holds none of their locks, and a function that takes them may be called in it. */
+bool hp_unwind_at_rest(struct hp_unwind *u, const struct hp_task *task);
 
 static inline void
 hp_unwind_auto(struct hp_unwind **u)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 
@@ -124,4 +125,66 @@ int64_t
 hp_arch_call_result(const struct hp_arch_regs *regs)
 {
 	return (int64_t)regs->v[REG(rax)];
+}
+
+#define EFLAGS_TF 0x100u /* single step */
+#define EFLAGS_DF 0x400u /* direction: clear at every function entry; psABI 3.2.1 */
+#define SIGRETURN_LEN 9u /* of the sigreturn piece */
+#define SYSCALL_LEN 2u
+
+void
+hp_arch_func_setup(const struct hp_arch_regs *base, uint64_t frame_va, uint64_t func_va, const uint64_t args[2],
+                   struct hp_arch_regs *ret)
+{
+	*ret = *base;
+	ret->v[REG(rdi)] = args[0];
+	ret->v[REG(rsi)] = args[1];
+	ret->v[REG(rax)] = 0;
+	ret->v[REG(orig_rax)] = UINT64_MAX;
+	ret->v[REG(eflags)] &= ~(uint64_t)(EFLAGS_TF | EFLAGS_DF);
+	ret->v[REG(rip)] = func_va;
+	ret->v[REG(rsp)] = frame_va; /* its first word is the return address */
+}
+
+bool
+hp_arch_func_returned(const struct hp_arch_regs *regs, const struct hp_arch_gadgets *gadgets)
+{
+	return regs->v[REG(orig_rax)] == SYS_rt_sigreturn && regs->v[REG(rip)] == gadgets->sigreturn_va + SIGRETURN_LEN;
+}
+
+void
+hp_arch_func_leave(struct hp_arch_regs *regs, const struct hp_arch_gadgets *gadgets, uint64_t frame_va)
+{
+	regs->v[REG(orig_rax)] = SYS_getpid;
+	regs->v[REG(rip)] = gadgets->syscall_ret_va + SYSCALL_LEN;
+	regs->v[REG(rsp)] = frame_va;
+}
+
+long
+hp_arch_syscall_nr(const struct hp_arch_regs *regs)
+{
+	int64_t nr = (int64_t)regs->v[REG(orig_rax)];
+
+	return nr < 0 || nr > INT32_MAX ? -1 : (long)nr;
+}
+
+int
+hp_arch_xstate_get(pid_t tid, struct hp_arch_xstate *ret)
+{
+	struct iovec iov = { ret->bytes, sizeof(ret->bytes) };
+
+	ret->len = 0;
+	if (ptrace(PTRACE_GETREGSET, tid, NT_X86_XSTATE, &iov) < 0 || iov.iov_len == sizeof(ret->bytes))
+		return -1;
+	ret->len = iov.iov_len;
+	return 0;
+}
+
+int
+hp_arch_xstate_set(pid_t tid, const struct hp_arch_xstate *state)
+{
+	struct hp_arch_xstate copy = *state;
+	struct iovec iov = { copy.bytes, copy.len };
+
+	return ptrace(PTRACE_SETREGSET, tid, NT_X86_XSTATE, &iov) < 0 ? -1 : 0;
 }

@@ -10,7 +10,8 @@
 #include "applier/place.h"
 #include "applier/record.h"
 
-static struct hp_rec_target targets[2] = { { 0x400000, 0x7000000, 0x3000 }, { 0x7f0000000000, 0x7e0000000000, 0x1000 } };
+static struct hp_rec_target targets[2] = { { 0x400000, 0x7000000, 0x3000, 0x7100080 },
+	                                       { 0x7f0000000000, 0x7e0000000000, 0x1000, 0 } };
 static struct hp_rec_entry entries[3] = {
 	{ 0x401000, 0, 0, { 1 }, { 2 } }, { 0x402000, 0, 1, { 3 }, { 4 } }, { 0x7f0000001000, 1, 0, { 5 }, { 6 } },
 };
