@@ -68,6 +68,7 @@ expect_text "$W/err" 'gone|no process'
 
 # A function that is always on the stack.
 start_victim "$W/inside.out" "$W/victim" inside
+wait_line "$W/inside.out" '^answer' 20 # printed by watch(), so it is inside
 refused 9 "thread $pid is inside function 'never_returns': .*watch < never_returns < main" --timeout 200 "$W/inside.hpk"
 "$hpbuild" apply --pid "$pid" --allow-active never_returns "$W/inside.hpk" >"$W/out"
 [ "$(state "$pid")" = applied ] || fail "not applied"
