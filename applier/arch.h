@@ -87,6 +87,13 @@ void hp_arch_func_leave(struct hp_arch_regs *regs, const struct hp_arch_gadgets 
 /* hp_arch_syscall_nr(regs): the system call that the thread is in, -1 = none. */
 long hp_arch_syscall_nr(const struct hp_arch_regs *regs);
 
+/* A program that is held at its entry point: two bytes of code each.
+ * hp_arch_trap_code(ret): a breakpoint. hp_arch_trap_leave(regs, va): the thread ran into it at ${va}: registers as before;
+ * false: elsewhere. hp_arch_circle_code(ret): a jump to itself. */
+void hp_arch_trap_code(uint8_t ret[2]);
+bool hp_arch_trap_leave(struct hp_arch_regs *regs, uint64_t va);
+void hp_arch_circle_code(uint8_t ret[2]);
+
 /* Floating point and vector registers. */
 #define HP_ARCH_XSTATE_MAX 12288u
 struct hp_arch_xstate {

@@ -184,3 +184,12 @@ hp_remote_func(struct hp_borrow *b, uint64_t func_va, const uint64_t args[2], st
 {
 	return hp_hold_func(&b->hold, func_va, args, b->stack_lo, err);
 }
+
+void
+hp_remote_exit(struct hp_borrow *b, int status)
+{
+	const uint64_t args[6] = { (uint64_t)status };
+	int64_t never;
+
+	(void)call(b, SYS_exit_group, args, &never, NULL);
+}

@@ -48,6 +48,7 @@ int hp_cmd_live(int argc, char **argv);
 /* The live program's own verbs. */
 int hp_cmd_apply(int argc, char **argv);
 int hp_cmd_revert(int argc, char **argv);
+int hp_cmd_run(int argc, char **argv);
 int hp_cmd_status(int argc, char **argv);
 
 #endif

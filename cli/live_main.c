@@ -4,6 +4,7 @@
 static const struct hp_cmd cmds[] = {
 	{ "apply", hp_cmd_apply, "apply a package to a running process" },
 	{ "revert", hp_cmd_revert, "take an applied package back" },
+	{ "run", hp_cmd_run, "start a program with a package applied" },
 	{ "status", hp_cmd_status, "show what is applied to a process" },
 };
 

@@ -13,6 +13,7 @@ static const struct hp_cmd cmds[] = {
 	{ "explain", hp_cmd_explain, "explain a verdict rule" },
 	{ "apply", hp_cmd_live, "apply a package to a running process" },
 	{ "revert", hp_cmd_live, "take an applied package back" },
+	{ "run", hp_cmd_live, "start a program with a package applied" },
 	{ "status", hp_cmd_live, "show what is applied to a process" },
 };
 

@@ -188,3 +188,25 @@ hp_arch_xstate_set(pid_t tid, const struct hp_arch_xstate *state)
 
 	return ptrace(PTRACE_SETREGSET, tid, NT_X86_XSTATE, &iov) < 0 ? -1 : 0;
 }
+
+void
+hp_arch_trap_code(uint8_t ret[2])
+{
+	ret[0] = ret[1] = 0xcc; /* int3 */
+}
+
+bool
+hp_arch_trap_leave(struct hp_arch_regs *regs, uint64_t va)
+{
+	if (regs->v[REG(rip)] != va + 1)
+		return false;
+	regs->v[REG(rip)] = va;
+	return true;
+}
+
+void
+hp_arch_circle_code(uint8_t ret[2])
+{
+	ret[0] = 0xeb; /* jmp rel8 */
+	ret[1] = 0xfe;
+}
