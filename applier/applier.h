@@ -65,6 +65,9 @@ HP_MUST_CHECK int hp_live_records(struct hp_live *live, const struct hp_recs **r
 /* hp_live_record_holds(live, rec): every entry of ${rec}, one of hp_live_records(), has the bytes that its state promises. */
 bool hp_live_record_holds(const struct hp_live *live, const struct hp_rec *rec);
 
+/* hp_live_runs(live, pkg, err): 1 the process has every module that ${pkg} patches, 0 not. */
+HP_MUST_CHECK int hp_live_runs(struct hp_live *live, const struct hp_verified_pkg *pkg, struct hp_err *err);
+
 /* hp_live_apply(live, pkg, opts, ret, err): HP_E_BUSY, HP_E_UNPATCHABLE, HP_E_BASELINE: nothing was changed; HP_E_USAGE: an
  * allowed function that the package does not have; HP_E_UNDO. */
 HP_MUST_CHECK int hp_live_apply(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_live_opts *opts,

@@ -99,6 +99,30 @@ hp_live_record_holds(const struct hp_live *live, const struct hp_rec *rec)
 	return holds(&live->proc, &live->recs, rec);
 }
 
+int
+hp_live_runs(struct hp_live *live, const struct hp_verified_pkg *pkg, struct hp_err *err)
+{
+	struct hp_arena arena = { 0 };
+	struct hp_modules mods;
+	struct hp_areas areas;
+	int r = hp_proc_maps(&live->proc, &arena, &areas, err);
+
+	if (r == 0)
+		r = hp_modules_read(&live->proc, &areas, &arena, &mods, err);
+	if (r == 0)
+		r = pkg->pkg.man->targets_cnt > 0;
+	for (size_t i = 0; i < pkg->pkg.man->targets_cnt && r > 0; i++) {
+		const struct hp_man_target *t = &pkg->pkg.man->targets[i];
+		const struct hp_module *mod;
+
+		r = hp_modules_find(&mods, t->build_id, t->build_id_len, &mod, NULL);
+		if (r == HP_E_UNPATCHABLE) /* twice: it is there, and apply will say so */
+			r = 1;
+	}
+	hp_arena_release(&arena);
+	return r;
+}
+
 static int
 begin(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_live_opts *opts, struct hp_live_report *report,
       struct hp_job *ret, struct hp_err *err)

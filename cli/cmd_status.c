@@ -1,12 +1,13 @@
 /* hpbuild status: what is applied to a process, or to every process. Reads only; nothing is stopped. */
 #include "cli/cmd.h"
 
-#include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/escape.h"
+#include "base/file.h"
 #include "cli/live_common.h"
 #include "cli/opts.h"
 #include "cli/out.h"
@@ -15,19 +16,31 @@
 
 static struct hp_opt_list arg_trust;
 static uint64_t arg_pid;
+static const char *arg_gdb;
 static bool arg_json;
 
 static const struct hp_opt opts[] = {
 	HP_OPT_TRUST(arg_trust),
 	{ 'p', "pid", HP_OPT_U64, &arg_pid, "N", "the process; without it: every process that has a package" },
+	{ 0, "gdb", HP_OPT_STR, &arg_gdb, "DIR", "write symbol files to DIR, print what gdb needs to load them" },
 	{ 0, "json", HP_OPT_FLAG, &arg_json, NULL, "print JSON" },
 	HP_OPT_COMMON,
 	HP_OPT_END,
 };
-static const struct hp_usage usage = { "status", "[options] [--pid N]",
+static const struct hp_usage usage = { "status", "[options] [--pid N] [PKG]",
 	                               "Show the packages of a process: id, name, state, functions, signers. What cannot be\n"
-	                               "verified with the trusted keys is marked so.",
-	                               0, 0 };
+	                               "verified with the trusted keys is marked so. With PKG also the processes that run its\n"
+	                               "baseline without it, and whether it could be applied.",
+	                               0, 1 };
+
+/* What is looked for, and how. */
+struct look {
+	struct hp_trust trust;
+	struct hp_err no_trust;              /* why there is no trusted key */
+	struct hp_verified_pkg *wanted;      /* PKG, NULL = none */
+	bool quiet;                          /* say nothing about a process that has no package and does not run the baseline */
+	json_t *list;                        /* NULL: print text */
+};
 
 /* The record's own word, unless memory says otherwise. */
 static const char *
@@ -92,89 +105,157 @@ record_text(const struct hp_live *live, const struct hp_rec *rec, const struct h
 	}
 }
 
-/* One process. ${list}: append to it when not NULL. ${quiet}: say nothing about a process without packages. */
+/* Files and commands for gdb(1): one symbol file for each payload. */
 static int
-show(pid_t pid, const struct hp_trust *trust, const struct hp_err *no_trust, bool quiet, json_t *list, struct hp_err *err)
+gdb_record(const struct hp_rec *rec, const struct hp_verified_pkg *pkg, struct hp_err *err)
+{
+	char id[2 * HP_PKG_ID_LEN + 1], path[4096];
+
+	hp_hex(rec->id, HP_PKG_ID_LEN, id);
+	for (uint32_t t = 0; t < rec->targets_cnt && t < pkg->pkg.man->targets_cnt; t++) {
+		int r;
+
+		if (snprintf(path, sizeof(path), "%s/hpbuild-%s-%u.elf", arg_gdb, id, t) >= (int)sizeof(path))
+			return hp_err_set(err, HP_E_USAGE, "--gdb: the name is too long");
+		r = hp_file_write(path, pkg->pkg.payloads[t].image, 0644, err);
+		if (r < 0)
+			return r;
+		hp_out("add-symbol-file %s -o 0x%llx\n", path, (unsigned long long)rec->targets[t].payload_va);
+	}
+	return 0;
+}
+
+/* The baseline runs here without the package: "" = it could be applied, else why not. */
+static bool
+is_unpatched(struct hp_live *live, const struct hp_recs *recs, const struct look *look, char *why, size_t len)
+{
+	const struct hp_live_opts o = { .dry_run = true, .timeout_ns = 0 };
+	struct hp_live_report report;
+	struct hp_err err = { 0 };
+
+	why[0] = '\0';
+	if (look->wanted == NULL || hp_live_runs(live, look->wanted, NULL) <= 0)
+		return false;
+	for (size_t i = 0; i < recs->cnt; i++)
+		if (memcmp(recs->v[i].id, look->wanted->pkg.id, HP_PKG_ID_LEN) == 0 && recs->v[i].state == HP_REC_APPLIED)
+			return false;
+	if (hp_live_apply(live, look->wanted, &o, &report, &err) < 0)
+		hp_err_format(&err, why, len);
+	return true;
+}
+
+static void
+head_text(pid_t pid, const struct hp_live *live, const struct hp_recs *recs, bool unpatched, const char *why)
+{
+	hp_out("process %d (%s)%s", pid, hp_live_comm(live), recs->cnt > 0 || unpatched ? "" : ": no package");
+	if (unpatched)
+		hp_out(": runs the baseline unpatched%s%s", why[0] != '\0' ? "; cannot be patched now: " : "", why);
+	hp_out("\n");
+}
+
+static json_t *
+head_json(pid_t pid, const struct hp_live *live, const struct hp_recs *recs, bool unpatched, const char *why, json_t *packages)
+{
+	json_t *o = json_pack("{s:i, s:s, s:o, s:I, s:b}", "pid", (int)pid, "command", hp_live_comm(live), "packages", packages,
+	                      "malformed", (json_int_t)recs->bad_cnt, "unpatched", unpatched);
+
+	if (why[0] != '\0')
+		(void)json_object_set_new(o, "obstacle", hp_json_text(why));
+	return o;
+}
+
+static int
+show_record(const struct hp_live *live, const struct hp_rec *rec, const struct look *look, json_t *packages, struct hp_err *err)
+{
+	HP_AUTO(hp_verified_pkg) struct hp_verified_pkg *pkg = NULL;
+	struct hp_err why = look->no_trust;
+
+	if (look->no_trust.code != 0 || hp_cli_live_verify(rec, &look->trust, &pkg, &why) < 0)
+		pkg = NULL;
+	if (arg_gdb != NULL) {
+		if (pkg != NULL)
+			return gdb_record(rec, pkg, err);
+		hp_warn("a package that cannot be verified was left out");
+	} else if (look->list == NULL) {
+		record_text(live, rec, pkg, &why);
+	} else {
+		(void)json_array_append_new(packages, record_json(live, rec, pkg));
+	}
+	return 0;
+}
+
+/* One process. */
+static int
+show(pid_t pid, const struct look *look, struct hp_err *err)
 {
 	HP_AUTO(hp_live) struct hp_live *live = NULL;
-	json_t *packages = json_array();
 	const struct hp_recs *recs;
+	json_t *packages;
+	char why[512];
+	bool unpatched;
 	int r = hp_live_open(pid, &live, err);
 
 	if (r == 0)
 		r = hp_live_records(live, &recs, err);
-	if (r < 0 || (quiet && recs->cnt == 0)) {
-		json_decref(packages);
+	if (r < 0)
 		return r;
-	}
-	if (list == NULL)
-		hp_out("process %d (%s)%s\n", pid, hp_live_comm(live), recs->cnt > 0 ? "" : ": no package");
-	for (size_t i = 0; i < recs->cnt; i++) {
-		HP_AUTO(hp_verified_pkg) struct hp_verified_pkg *pkg = NULL;
-		struct hp_err why = *no_trust;
-
-		if (no_trust->code != 0 || hp_cli_live_verify(&recs->v[i], trust, &pkg, &why) < 0)
-			pkg = NULL;
-		if (list == NULL)
-			record_text(live, &recs->v[i], pkg, &why);
-		else
-			(void)json_array_append_new(packages, record_json(live, &recs->v[i], pkg));
-	}
+	unpatched = is_unpatched(live, recs, look, why, sizeof(why));
+	if (look->quiet && recs->cnt == 0 && !unpatched)
+		return 0;
+	if (look->list == NULL && arg_gdb == NULL)
+		head_text(pid, live, recs, unpatched, why);
+	packages = json_array();
+	for (size_t i = 0; i < recs->cnt && r == 0; i++)
+		r = show_record(live, &recs->v[i], look, packages, err);
 	if (recs->bad_cnt > 0)
 		hp_warn("process %d (%s): %zu malformed record%s", pid, hp_live_comm(live), recs->bad_cnt,
 		        recs->bad_cnt == 1 ? "" : "s");
-	if (list != NULL)
-		(void)json_array_append_new(list, json_pack("{s:i, s:s, s:o, s:I}", "pid", (int)pid, "command",
-		                                            hp_live_comm(live),
-		                                            "packages", packages, "malformed", (json_int_t)recs->bad_cnt));
+	if (look->list != NULL)
+		(void)json_array_append_new(look->list, head_json(pid, live, recs, unpatched, why, packages));
 	else
 		json_decref(packages);
-	return 0;
+	return r;
 }
 
 /* Processes come and go, and some are out of reach: those are left out. */
 static int
-show_all(const struct hp_trust *trust, const struct hp_err *no_trust, json_t *list, struct hp_err *err)
+show_each(void *arg, pid_t pid)
 {
-	DIR *dir = opendir("/proc");
-	struct dirent *d;
-
-	if (dir == NULL)
-		return hp_err_set(err, HP_E_IO, "cannot list /proc");
-	while ((d = readdir(dir)) != NULL) {
-		long pid = strtol(d->d_name, NULL, 10);
-		int r = 0;
-
-		if (pid > 0)
-			r = show((pid_t)pid, trust, no_trust, true, list, NULL);
-		if (r == HP_E_NOMEM)
-			hp_warn("process %ld was left out: no memory", pid);
-	}
-	(void)closedir(dir);
+	if (show(pid, arg, NULL) == HP_E_NOMEM)
+		hp_warn("process %d was left out: no memory", pid);
 	return 0;
 }
 
 static int
-status(pid_t pid, struct hp_err *err)
+look_around(struct look *look, pid_t pid, const char *path, struct hp_err *err)
 {
-	HP_AUTO(hp_trust) struct hp_trust trust = { 0 };
-	struct hp_err no_trust = { 0 };
-	json_t *list = arg_json ? json_array() : NULL;
-	int r = hp_cli_trust(&arg_trust, &trust, &no_trust);
+	const struct hp_verify_opts how = { .require = 1, .ignore_unknown = true };
+	int r = hp_cli_trust(&arg_trust, &look->trust, &look->no_trust);
 
-	if (r < 0 && no_trust.code != HP_E_SIG) { /* no key at all is no reason not to look */
-		*err = no_trust;
-		json_decref(list);
+	if (r < 0 && (look->no_trust.code != HP_E_SIG || path != NULL)) { /* no key at all is no reason not to look */
+		*err = look->no_trust;
 		return r;
 	}
-	r = pid != 0 ? show(pid, &trust, &no_trust, false, list, err) : show_all(&trust, &no_trust, list, err);
-	if (r < 0) {
-		json_decref(list);
+	r = path != NULL ? hp_verify_file(path, &look->trust, &how, &look->wanted, err) : 0;
+	if (r < 0)
 		return r;
-	}
-	if (list != NULL)
-		hp_out_json(json_pack("{s:s, s:o}", "schema", "hpbuild.status/1", "processes", list));
-	return 0;
+	look->quiet = pid == 0;
+	return pid != 0 ? show(pid, look, err) : hp_cli_each_process(show_each, look, err);
+}
+
+static int
+status(pid_t pid, const char *path, struct hp_err *err)
+{
+	struct look look = { .list = arg_json ? json_array() : NULL };
+	int r = look_around(&look, pid, path, err);
+
+	if (look.list != NULL && r == 0)
+		hp_out_json(json_pack("{s:s, s:o}", "schema", "hpbuild.status/1", "processes", look.list));
+	else
+		json_decref(look.list);
+	hp_verified_pkg_free(look.wanted);
+	hp_trust_auto(&look.trust);
+	return r;
 }
 
 int
@@ -188,5 +269,7 @@ hp_cmd_status(int argc, char **argv)
 		r = hp_cli_live_pid("status", arg_pid, &pid);
 	if (r >= 0)
 		return r;
-	return status(pid, &err) < 0 ? hp_out_fail(&err, arg_json) : HP_EXIT_OK;
+	if (arg_gdb != NULL && (pid == 0 || arg_json || first < argc))
+		return hp_usage_error("status", "--gdb wants --pid, and neither --json nor PKG");
+	return status(pid, first < argc ? argv[first] : NULL, &err) < 0 ? hp_out_fail(&err, arg_json) : HP_EXIT_OK;
 }

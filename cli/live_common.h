@@ -25,4 +25,23 @@ json_t *hp_cli_live_json(const char *schema, pid_t pid, const struct hp_verified
 void hp_cli_live_text(pid_t pid, const char *comm, const struct hp_verified_pkg *pkg, const struct hp_live_report *report,
                       const char *did);
 
+/* hp_cli_each_process(each, arg, err): call ${each} for every process but our own; it returns negative to stop. Processes come
+ * and go meanwhile. */
+HP_MUST_CHECK int hp_cli_each_process(int (*each)(void *arg, pid_t pid), void *arg, struct hp_err *err);
+
+/* Outcome of `apply --all`. */
+struct hp_cli_all {
+	const struct hp_verified_pkg *pkg;
+	const struct hp_live_opts *opts;
+	const char *did;
+	json_t *list;          /* hpbuild.apply/1 or hpbuild.error/1 for each; NULL: print text */
+	pid_t *seen;           /* processes that run the baseline */
+	size_t seen_cnt, done_cnt, already_cnt, failed_cnt;
+	size_t new_cnt;        /* in the last pass */
+	int status;            /* exit status: of the worst failure */
+};
+/* hp_cli_apply_all(all, err): apply to every process that runs the baseline, also those that come while this works. A failure of
+ * one is reported and counted, and the others go on. */
+HP_MUST_CHECK int hp_cli_apply_all(struct hp_cli_all *all, struct hp_err *err);
+
 #endif

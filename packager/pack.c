@@ -318,24 +318,24 @@ report(const struct hp_pk *pk, const struct hp_manifest *man, const struct hp_pa
 	return 0;
 }
 
-/* The payload's unwind data is not registered with the process's unwinder. An exception that passes a patched frame would find no
- * handler above it and end the process (std::terminate); a cancelled thread would skip the cleanups of -fexceptions above it. So
- * modules with such code are refused. Static C programs always have C's own personality, in libc; only C++'s counts there. */
+/* The applier finds the unwinder of a process by its symbols. A stripped module with C++'s runtime inside hides it: an exception
+ * that passes a patched frame would find no handler above it and end the process (std::terminate()). The runtime is told by the
+ * names of its own types, which stripping leaves. */
 static int
 check_exceptions(const struct hp_pk *pk, struct hp_err *err)
 {
-	static const char *const names[] = { "__gxx_personality_v0", "__cxa_throw", "_Unwind_RaiseException", "__gcc_personality_v0" };
+	static const char runtime[] = "N10__cxxabiv1"; /* as in _ZTSN10__cxxabiv117__class_type_infoE */
+	struct hp_view file = pk->mod->elf->file;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		uint32_t first;
-
-		if (hp_module_import(pk->mod, names[i]) != NULL || (i == 0 && hp_module_named(pk->mod, names[i], &first) > 0))
-			return hp_err_set(err, HP_E_REFUSED,
-			                  "'%s' uses exceptions or cleanups of cancelled threads (it has '%s'): what unwinds through a "
-			                  "patched function would be lost, because unwind data cannot be registered yet",
-			                  hp_esc(pk->opts->baseline_path), names[i]);
-	}
-	return 0;
+	if (pk->mod->elf->syms_cnt > 1 || hp_module_import(pk->mod, "__cxa_throw") != NULL ||
+	    hp_module_import(pk->mod, "_Unwind_RaiseException") != NULL ||
+	    memmem(file.p, file.len, runtime, sizeof(runtime) - 1) == NULL)
+		return 0;
+	return hp_err_set(
+		err, HP_E_REFUSED,
+		"'%s' is stripped and has C++'s runtime inside: exceptions could not pass a patched function, because its "
+		"unwinder cannot be found in the process",
+		hp_esc(pk->opts->baseline_path));
 }
 
 static int

@@ -34,7 +34,7 @@ long throws(long n) {
 }
 C
 mv "$W/src/throws.c" "$W/src/throws.cc"
-swap_or_refused 'exception' g++ "-O2 $S" pie ''
-swap_or_refused 'exception' g++ "-O2 $S" static ''
-swap_or_refused 'exception' g++ "-O0" shared ''
+swap g++ "-O2 $S" pie ''
+swap g++ "-O2 $S" static ''
+swap g++ "-O0" shared ''
 echo "$swap_cases cases"

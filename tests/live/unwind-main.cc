@@ -1,4 +1,4 @@
-// A line in ("throw", "trace", "cancel"), a line out. The main thread waits in read(), where others are borrowed.
+// A line in ("throw", "trace", "cancel", "wait"), a line out. The main thread waits in read(), where others are borrowed.
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <pthread.h>
@@ -41,6 +41,13 @@ waits(int)
 	char c;
 
 	return (int)read(fds[0], &c, 1);
+}
+
+int
+sleeps(int)
+{
+	std::printf("waiting\n");
+	return (int)pause();
 }
 
 void *
@@ -95,6 +102,8 @@ main()
 			std::printf("frames %d\n", through(0, traces));
 		else if (std::strcmp(line, "cancel\n") == 0)
 			cancel();
+		else if (std::strcmp(line, "wait\n") == 0)
+			through(0, sleeps);
 		std::printf("label %d\n", label());
 	}
 	return 0;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# C++ exceptions, pthread_cancel() and backtrace() get through patched functions, with libgcc as a library and inside the program; also after
-# revert, after the next apply, and when hpbuild was killed.
+# C++ exceptions, pthread_cancel(), backtrace() and gdb get through patched functions, with libgcc as a library and inside the
+# program; also after revert and after the next apply.
 . tests/lib/sh
 . tests/lib/live
 can_trace
@@ -30,6 +30,20 @@ check() {
 	ask throw "^caught $2\$"
 	ask cancel '^cancelled 1$'
 	ask x "^label $1\$"
+}
+
+# gdb gets through the new functions with what status tells it.
+with_gdb() {
+	echo wait >&3
+	"$hpbuild" status --pid "$pid" --gdb "$W" >"$W/gdb.cmds"
+	expect_text "$W/gdb.cmds" '^add-symbol-file .*/hpbuild-[0-9a-f]*-0.elf -o 0x[0-9a-f]*$'
+	wait_line "$out" '^waiting$' 10
+	gdb -q -nx -batch -p "$pid" -ex 'set confirm off' -x "$W/gdb.cmds" -ex bt >"$W/gdb.out" 2>&1
+	grep -Eq '^#[0-9]+ .* through ' "$W/gdb.out" || {
+		cat "$W/gdb.out" >&9
+		fail "$name: gdb does not see the patched function"
+	}
+	expect_text "$W/gdb.out" '^#[0-9]+ .* main '
 }
 
 # round NAME LINK: on one kind of program.
@@ -66,6 +80,7 @@ round() {
 		check 7 1005 $((frames + 1))
 	done
 	[ "$(wc -l <"/proc/$pid/maps")" -eq "$maps" ] || fail "$name: mappings grow"
+	if command -v gdb >/dev/null 2>&1; then with_gdb; fi
 	kill -KILL "$pid"
 	exec 3>&-
 }
@@ -74,4 +89,9 @@ round shared -pie
 round nopie -no-pie
 round libgcc_inside -pie -static-libgcc -static-libstdc++
 round static -static-pie
+# A stripped program with the unwinder inside hides it.
+strip "$W/libgcc_inside/prog"
+expect_exit 4 "$hpbuild" pack --original "$W/libgcc_inside/orig" --patched "$W/libgcc_inside/fixed" \
+	--baseline "$W/libgcc_inside/prog" -o "$W/x.hpk" 2>"$W/err"
+expect_text "$W/err" 'unwinder cannot be found'
 cat "$W/apply.out"
