@@ -28,9 +28,10 @@ long change(long n) {
 }
 C
 one 'HP2005.*constructor' <<'C'
-static long base = 4;
+#include <stdlib.h>
+static volatile long base = 4;
 #ifdef FIX
-__attribute__((constructor)) static void init(void) { base = 9; }
+__attribute__((constructor)) static void init(void) { base = strtol("9", NULL, 10); }
 #endif
 long change(long n) { return n * base + 1234567; }
 C
