@@ -120,6 +120,9 @@ struct hp_new_def {
 HP_MUST_CHECK int hp_locate(struct hp_pk *pk, struct hp_err *err);
 /* judge.c: after locating: which objects are part of the module; HP_E_BASELINE when one is, but differs. */
 HP_MUST_CHECK int hp_judge(struct hp_pk *pk, struct hp_err *err);
+/* duplicates.c: of objects that are proven at the same places the one that was linked stays in the module. HP_E_BASELINE when
+ * nothing tells which. */
+HP_MUST_CHECK int hp_drop_duplicates(struct hp_pk *pk, struct hp_err *err);
 /* hp_address_of_name(pk, name, ret, err): address of the module's own definition of global ${name}. 1, 0, HP_E_BASELINE
  * ambiguous. */
 HP_MUST_CHECK int hp_address_of_name(struct hp_pk *pk, const char *name, uint64_t *ret, struct hp_err *err);

@@ -126,7 +126,7 @@ hp_judge(struct hp_pk *pk, struct hp_err *err)
 		                  hp_esc(pk->opts->baseline_path),
 		                  strcmp(pk->mod->symbols, "none") == 0 || strcmp(pk->mod->symbols, "dynsym") == 0
 		                  ? ", as far as can be seen without its symbols: give its --debug-file" : "");
-	return 0;
+	return hp_drop_duplicates(pk, err);
 }
 
 static int

@@ -1,0 +1,163 @@
+/* One function of the baseline, claimed by several objects of the tree: libtool compiles each source twice (foo.o, .libs/foo.o),
+ * `ld -r` joins objects that stay beside the result. When their original code is equal all of them are proven at one place, but
+ * only one was linked, and only its new code is the fixed build's.
+ *
+ * The linked one is: in a shared library libtool's .libs/ object, in an executable the other; then the one that proves more
+ * functions (a joined object); then any, if the new code has the same size everywhere. Objects all of whose changed functions are
+ * claimed by a better one are not part of the module. */
+#include "packager/internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/escape.h"
+
+struct claim {
+	uint64_t va;
+	struct hp_pk_obj *obj;
+	uint32_t part; /* of the patched side */
+	bool libs;     /* the path fits the kind of module */
+	uint32_t proven;
+};
+
+static bool
+fits_kind(const struct hp_pk *pk, const struct hp_pk_obj *obj)
+{
+	const char *path = obj->pair->path;
+	bool libs = strncmp(path, ".libs/", 6) == 0 || strstr(path, "/.libs/") != NULL;
+
+	return libs == (pk->mod->kind == HP_MAN_SHARED);
+}
+
+static uint32_t
+proven_cnt(const struct hp_pk_obj *obj)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < obj->pair->old_obj->parts->cnt; i++)
+		n += obj->places[i].state == HP_FUNC_PROVEN;
+	return n;
+}
+
+/* By place, the best first. */
+static int
+cmp_claim(const void *a, const void *b)
+{
+	const struct claim *x = a, *y = b;
+
+	if (x->va != y->va)
+		return x->va < y->va ? -1 : 1;
+	if (x->libs != y->libs)
+		return x->libs ? -1 : 1;
+	if (x->proven != y->proven)
+		return x->proven > y->proven ? -1 : 1;
+	return strcmp(x->obj->pair->path, y->obj->pair->path);
+}
+
+static bool
+claims(const struct hp_pk_obj *obj, uint32_t part, uint64_t *ret_va)
+{
+	const struct hp_pair *pair = obj->pair;
+	uint32_t twin = pair->new_twin[part];
+
+	if (pair->new_obj->parts->v[part].kind != HP_PART_FUNC || !pair->include[part] || twin == HP_NONE ||
+	    obj->places[twin].state != HP_FUNC_PROVEN || obj->places[twin].by_place)
+		return false;
+	*ret_va = obj->places[twin].va;
+	return true;
+}
+
+static bool
+may_claim(const struct hp_pk_obj *obj)
+{
+	return obj->in_module && obj->pair->old_obj != NULL && obj->pair->new_obj != NULL && obj->pair->include != NULL;
+}
+
+static size_t
+collect(struct hp_pk *pk, struct claim *v)
+{
+	size_t cnt = 0;
+	uint64_t va;
+
+	for (size_t o = 0; o < pk->objs_cnt; o++) {
+		struct hp_pk_obj *obj = &pk->objs[o];
+		bool libs;
+		uint32_t proven;
+
+		if (!may_claim(obj))
+			continue;
+		libs = fits_kind(pk, obj);
+		proven = proven_cnt(obj);
+		for (uint32_t i = 0; i < obj->pair->new_obj->parts->cnt; i++)
+			if (claims(obj, i, &va)) {
+				if (v != NULL)
+					v[cnt] = (struct claim){ va, obj, i, libs, proven };
+				cnt++;
+			}
+	}
+	return cnt;
+}
+
+static const char *
+name_of(const struct claim *c)
+{
+	return hp_part_name(c->obj->pair->new_obj->parts, c->part);
+}
+
+static uint64_t
+len_of(const struct claim *c)
+{
+	return c->obj->pair->new_obj->parts->v[c->part].len;
+}
+
+/* Two claims of one place under one name; folded functions have names of their own and are judged elsewhere. */
+static bool
+is_same(const struct claim *a, const struct claim *b)
+{
+	return a->va == b->va && a->obj != b->obj && strcmp(name_of(a), name_of(b)) == 0;
+}
+
+static bool
+wins(const struct claim *v, size_t i)
+{
+	for (size_t k = i; k > 0 && v[k - 1].va == v[i].va; k--)
+		if (is_same(&v[k - 1], &v[i]))
+			return false;
+	return true;
+}
+
+static int
+check_choice(const struct claim *best, const struct claim *other, struct hp_err *err)
+{
+	if (best->libs != other->libs || best->proven != other->proven || len_of(best) == len_of(other))
+		return 0;
+	return hp_err_set(err, HP_E_BASELINE,
+	                  "'%s' and '%s' both fit function '%s' of the baseline at 0x%" PRIx64
+	                  ", but not each other with the fix: give only the objects that were linked",
+	                  hp_esc(best->obj->pair->path), hp_esc(other->obj->pair->path), hp_esc(name_of(best)), best->va);
+}
+
+int
+hp_drop_duplicates(struct hp_pk *pk, struct hp_err *err)
+{
+	size_t cnt = collect(pk, NULL);
+	struct claim *v = hp_arena_array(&pk->arena, cnt, sizeof(*v));
+
+	if (v == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory");
+	if (cnt < 2)
+		return 0;
+	(void)collect(pk, v);
+	qsort(v, cnt, sizeof(*v), cmp_claim);
+	for (size_t i = 0; i < cnt; i++)
+		v[i].obj->in_module = false;
+	for (size_t i = 0; i < cnt; i++)
+		v[i].obj->in_module |= wins(v, i);
+	for (size_t i = 1; i < cnt; i++) {
+		int r = is_same(&v[i - 1], &v[i]) ? check_choice(&v[i - 1], &v[i], err) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
