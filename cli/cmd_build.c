@@ -15,7 +15,7 @@
 #include "cli/rebuild.h"
 
 static struct hp_opt_list arg_patches;
-static const char *arg_source = ".";
+static const char *arg_source = ".", *arg_objects;
 static uint64_t arg_strip = 1;
 static bool arg_keep;
 static struct hp_packing arg_packing = { .passphrase_fd = HP_NO_FD };
@@ -24,6 +24,7 @@ static const struct hp_opt opts[] = {
 	{ 0, "patch", HP_OPT_LIST, &arg_patches, "FILE", "source patch; several are applied in order" },
 	{ 'p', "strip", HP_OPT_U64, &arg_strip, "N", "leading path components to remove in patches (default: 1)" },
 	{ 0, "source", HP_OPT_STR, &arg_source, "DIR", "where to build (default: here)" },
+	{ 0, "objects", HP_OPT_STR, &arg_objects, "DIR", "where the objects are (default: below the sources)" },
 	{ 0, "baseline", HP_OPT_STR, &arg_packing.baseline, "FILE", "the shipped executable or shared library" },
 	{ 0, "debug-file", HP_OPT_STR, &arg_packing.debug_file, "FILE", "separate debug file of the baseline" },
 	HP_OPT_SUPPLY(arg_packing.supply),
@@ -95,7 +96,7 @@ rebuild_and_pack(char *const *command, const char *work_dir)
 {
 	HP_AUTO(hp_mem) char *originals = NULL;
 	struct hp_rebuild rb = {
-		.source = arg_source, .patches = arg_patches.v, .patches_cnt = arg_patches.cnt, .strip = (unsigned)arg_strip,
+		.source = arg_source, .objects = arg_objects, .patches = arg_patches.v, .patches_cnt = arg_patches.cnt, .strip = (unsigned)arg_strip,
 		.command = command, .work_dir = work_dir,
 	};
 	struct hp_err err = { 0 };
@@ -110,7 +111,7 @@ rebuild_and_pack(char *const *command, const char *work_dir)
 		(void)hp_err_set(&err, HP_E_NOMEM, "no memory");
 		return hp_out_fail(&err, arg_packing.json);
 	}
-	return hp_packing_make(&arg_packing, originals, arg_source);
+	return hp_packing_make(&arg_packing, originals, arg_objects);
 }
 
 int
@@ -126,6 +127,8 @@ hp_cmd_build(int argc, char **argv)
 	r = check_args();
 	if (r >= 0)
 		return r;
+	if (arg_objects == NULL)
+		arg_objects = arg_source;
 	if (arg_packing.name == NULL && arg_packing.meta == NULL)
 		arg_packing.name = name = name_of_patch(arg_patches.v[0]);
 	arg_packing.supply.patches = arg_patches.v;

@@ -187,6 +187,7 @@ copy_file(const char *from, char *to, struct hp_err *err)
 {
 	HP_AUTO(hp_fd) int in = open(from, O_RDONLY | O_CLOEXEC);
 	HP_AUTO(hp_fd) int out = -1;
+	char buf[65536];
 	ssize_t n;
 	int r = make_folders(to, err);
 
@@ -197,6 +198,13 @@ copy_file(const char *from, char *to, struct hp_err *err)
 		return hp_err_set(err, HP_E_IO, "cannot copy '%s'", hp_esc(from));
 	while ((n = copy_file_range(in, NULL, out, NULL, (size_t)1 << 30, 0)) > 0)
 		;
+	/* EXDEV: sources on a disk, scratch folder in memory. */
+	while (n != 0 && (n = read(in, buf, sizeof(buf))) > 0)
+		for (ssize_t done = 0, w; n > 0 && done < n; done += w) {
+			w = write(out, buf + done, (size_t)(n - done));
+			if (w <= 0)
+				return hp_err_set(err, HP_E_IO, "cannot write '%s'", hp_esc(to));
+		}
 	return n < 0 ? hp_err_set(err, HP_E_IO, "cannot copy '%s'", hp_esc(from)) : 0;
 }
 
@@ -206,16 +214,17 @@ keep_originals(const struct hp_rebuild *rb, struct hp_err *err)
 	HP_AUTO(hp_arena) struct hp_arena arena = { 0 };
 	char **paths;
 	size_t cnt;
-	int r = hp_tree_list(rb->source, ".o", &arena, &paths, &cnt, err);
+	int r = hp_tree_list(rb->objects, ".o", &arena, &paths, &cnt, err);
 
 	for (size_t i = 0; i < cnt && r == 0; i++) {
-		char *from = hp_arena_printf(&arena, "%s/%s", rb->source, paths[i]);
+		char *from = hp_arena_printf(&arena, "%s/%s", rb->objects, paths[i]);
 		char *to = hp_arena_printf(&arena, "%s/originals/%s", rb->work_dir, paths[i]);
 
 		r = from == NULL || to == NULL ? hp_err_set(err, HP_E_NOMEM, "no memory") : copy_file(from, to, err);
 	}
 	if (r == 0 && cnt == 0)
-		r = hp_err_set(err, HP_E_NOTHING, "the build command left no object file (.o) below '%s'", hp_esc(rb->source));
+		r = hp_err_set(err, HP_E_NOTHING, "the build command left no object file (.o) below '%s' (--objects DIR says where else they are)",
+		               hp_esc(rb->objects));
 	return r;
 }
 

@@ -13,6 +13,7 @@
 
 struct hp_rebuild {
 	const char *source;         /* folder in which the command runs */
+	const char *objects;        /* folder below which it leaves the objects */
 	const char *const *patches; /* applied in this order */
 	unsigned patches_cnt;
 	unsigned strip;             /* -pN of patch(1) */
