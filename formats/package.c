@@ -215,8 +215,8 @@ check_place(struct hp_view part, const struct row *row, const struct row *prev, 
 		return hp_err_set(err, HP_E_FORMAT, "overlap: begins at byte %llu, what is before it ends at %llu", off,
 		                  (unsigned long long)end);
 	if (!hp_view_has(part, row->off, row->stored_len))
-		return hp_err_set(err, HP_E_FORMAT, "%llu bytes from byte %llu on, beyond the end of the signed part (%zu)", len, off,
-		                  part.len);
+		return hp_err_set(err, HP_E_FORMAT, "%llu bytes from byte %llu on, beyond the end of the signed part (%zu)", len,
+		                  off, part.len);
 	return 0;
 }
 
