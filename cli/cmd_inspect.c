@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "base/cleanup.h"
+#include "cli/compare.h"
 #include "cli/opts.h"
 #include "cli/out.h"
 #include "cli/pkg_open.h"
@@ -11,7 +12,7 @@
 #include "cli/trust.h"
 
 static struct hp_opt_list arg_trust;
-static bool arg_unverified, arg_json, arg_provenance, arg_vex, arg_patch;
+static bool arg_unverified, arg_json, arg_provenance, arg_vex, arg_patch, arg_compare;
 
 static const struct hp_opt opts[] = {
 	HP_OPT_TRUST(arg_trust),
@@ -19,12 +20,13 @@ static const struct hp_opt opts[] = {
 	{ 0, "provenance", HP_OPT_FLAG, &arg_provenance, NULL, "print the in-toto provenance statement" },
 	{ 0, "vex", HP_OPT_FLAG, &arg_vex, NULL, "print the OpenVEX document" },
 	{ 0, "patch", HP_OPT_FLAG, &arg_patch, NULL, "print the source patch" },
+	{ 0, "compare", HP_OPT_FLAG, &arg_compare, NULL, "say where two packages differ" },
 	{ 0, "json", HP_OPT_FLAG, &arg_json, NULL, "print JSON" },
 	HP_OPT_COMMON,
 	HP_OPT_END,
 };
-static const struct hp_usage usage = { "inspect", "[--trust PUBKEY|DIR]... | --unverified PKG",
-	                               "Show what is in a package; with -v every fixup too.", 1, 1 };
+static const struct hp_usage usage = { "inspect", "[--trust PUBKEY|DIR]... | --unverified PKG | --compare A B",
+	                               "Show what is in a package; with -v every fixup too.", 1, 2 };
 
 static int
 show_doc(const struct hp_pkg_docs *docs, struct hp_err *err)
@@ -46,6 +48,20 @@ show_doc(const struct hp_pkg_docs *docs, struct hp_err *err)
 	return 0;
 }
 
+static int
+compare(const char *a_path, const char *b_path)
+{
+	HP_AUTO(hp_cli_pkg) struct hp_cli_pkg a = { 0 }, b = { 0 };
+	struct hp_err err = { 0 };
+	int r = hp_cli_pkg_open(a_path, &arg_trust, arg_unverified, &a, &err);
+
+	if (r == 0)
+		r = hp_cli_pkg_open(b_path, &arg_trust, arg_unverified, &b, &err);
+	if (r < 0)
+		return hp_out_fail(&err, arg_json);
+	return hp_compare_pkgs(&a, &b, arg_json) ? HP_EXIT_OK : HP_EXIT_FAILED; /* as cmp(1) and diff(1) */
+}
+
 int
 hp_cmd_inspect(int argc, char **argv)
 {
@@ -55,8 +71,12 @@ hp_cmd_inspect(int argc, char **argv)
 
 	if (r >= 0)
 		return r;
-	if (arg_provenance + arg_vex + arg_patch > 1)
-		return hp_usage_error("inspect", "--provenance, --vex and --patch exclude each other");
+	if (arg_provenance + arg_vex + arg_patch + arg_compare > 1)
+		return hp_usage_error("inspect", "--provenance, --vex, --patch and --compare exclude each other");
+	if (arg_compare != (argc - first == 2))
+		return hp_usage_error("inspect", "two packages go with --compare");
+	if (arg_compare)
+		return compare(argv[first], argv[first + 1]);
 	if (hp_cli_pkg_open(argv[first], &arg_trust, arg_unverified, &pkg, &err) < 0)
 		return hp_out_fail(&err, arg_json);
 	r = 0;
