@@ -234,8 +234,13 @@ write_file(const char *path, struct hp_view data, unsigned mode, bool replace, s
 		(void)unlink(tmp);
 		return r;
 	}
-	if (sync_folder_of(path) < 0)
-		return hp_err_set(err, HP_E_IO, "cannot sync the folder of '%s'", hp_esc(path));
+	if (sync_folder_of(path) < 0) {
+		r = hp_err_set(err, HP_E_IO, "cannot sync the folder of '%s'", hp_esc(path));
+		/* A new file goes away again: half of a key pair must not stay. An old one cannot be brought back. */
+		if (!replace)
+			(void)unlink(path);
+		return r;
+	}
 	return 0;
 }
 
