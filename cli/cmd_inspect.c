@@ -4,7 +4,7 @@
 #include <jansson.h>
 
 #include "base/cleanup.h"
-#include "cli/compare.h"
+#include "cli/pkg_compare.h"
 #include "cli/opts.h"
 #include "cli/out.h"
 #include "cli/pkg_open.h"

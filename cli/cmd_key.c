@@ -20,7 +20,7 @@
 #include "formats/hash.h"
 #include "formats/limits.h"
 #include "signer/rotate.h"
-#include "signer/trust.h"
+#include "signer/keyring.h"
 
 static const char *arg_ring = HP_TRUST_DIR, *arg_before, *arg_after, *arg_reason, *arg_key, *arg_new_key, *arg_retire, *arg_out;
 static struct hp_opt_list arg_names, arg_baselines;

@@ -3,7 +3,7 @@
  * Order: read once, split (sizes and records), hash, check signatures; only then is anything parsed. ${now} and expiry come last.
  * A package is accepted when every record of a trusted key is valid, records of unknown keys are absent (or ignored on
  * demand), and at least ${require} distinct trusted keys have signed. A key that is revoked, outside of its time, or not allowed
- * to sign this package (signer/trust.h) is treated like an unknown one.
+ * to sign this package (signer/keyring.h) is treated like an unknown one.
  */
 #ifndef HP_SIGNER_VERIFY_H
 #define HP_SIGNER_VERIFY_H
@@ -14,7 +14,7 @@
 #include "base/view.h"
 #include "formats/minisign.h"
 #include "formats/verified.h"
-#include "signer/trust.h"
+#include "signer/keyring.h"
 
 struct hp_verify_opts {
 	uint32_t require;    /* distinct trusted keys that must have signed; 0 counts as 1 */

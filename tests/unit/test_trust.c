@@ -4,7 +4,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "signer/rotate.h"
-#include "signer/trust.h"
+#include "signer/keyring.h"
 #include "signer/verify.h"
 
 static void

@@ -1,4 +1,4 @@
-#include "signer/trust.h"
+#include "signer/keyring.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Where two packages differ, for people who want a reproducible build: by place in the contents, not by byte of the file. */
-#ifndef HP_CLI_COMPARE_H
-#define HP_CLI_COMPARE_H
+#ifndef HP_CLI_PKG_COMPARE_H
+#define HP_CLI_PKG_COMPARE_H
 
 #include <stdbool.h>
 

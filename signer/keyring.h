@@ -4,8 +4,8 @@
  * a reason a line. Beside a single key file the same two are looked for, so that naming the file instead of its folder does not
  * lift a limit. Who can write there decides what is trusted.
  */
-#ifndef HP_SIGNER_TRUST_H
-#define HP_SIGNER_TRUST_H
+#ifndef HP_SIGNER_KEYRING_H
+#define HP_SIGNER_KEYRING_H
 
 #include "formats/minisign.h"
 #include "signer/policy.h"

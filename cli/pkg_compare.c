@@ -1,4 +1,4 @@
-#include "cli/compare.h"
+#include "cli/pkg_compare.h"
 
 #include <stdio.h>
 #include <stdlib.h>
