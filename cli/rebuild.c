@@ -3,52 +3,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/escape.h"
 #include "base/file.h"
-#include "cli/opts.h"
+#include "cli/command.h"
 #include "cli/out.h"
 #include "formats/limits.h"
-
-#define TAIL_LEN 4096
-
-/* Set by SIGINT, SIGTERM, SIGHUP: the running command gets the terminal's signal too; we only have to clean up behind it. */
-static volatile sig_atomic_t arg_interrupted;
-
-static void
-on_signal(int sig)
-{
-	arg_interrupted = sig;
-}
-
-static void
-catch_signals(struct sigaction old[3])
-{
-	static const int sigs[3] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction sa = { .sa_handler = on_signal };
-
-	for (int i = 0; i < 3; i++)
-		(void)sigaction(sigs[i], &sa, &old[i]);
-}
-
-static void
-restore_signals(const struct sigaction old[3])
-{
-	static const int sigs[3] = { SIGINT, SIGTERM, SIGHUP };
-
-	for (int i = 0; i < 3; i++)
-		(void)sigaction(sigs[i], &old[i], NULL);
-}
 
 static double
 now_s(void)
@@ -57,72 +24,6 @@ now_s(void)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
-static void
-show_tail(const char *log)
-{
-	HP_AUTO(hp_stdio) FILE *f = fopen(log, "re");
-	char buf[TAIL_LEN + 1];
-	size_t n;
-
-	if (f == NULL || fseek(f, 0, SEEK_END) < 0)
-		return;
-	(void)fseek(f, ftell(f) > TAIL_LEN ? -TAIL_LEN : -ftell(f), SEEK_END);
-	n = fread(buf, 1, TAIL_LEN, f);
-	buf[n] = '\0';
-	hp_warn("the command's last words:\n%s", buf);
-}
-
-/* Run ${argv} in ${dir}, output appended to ${log}. Returns the wait status, or a negative code. */
-static int
-run(const char *dir, char *const *argv, const char *log, struct hp_err *err)
-{
-	HP_AUTO(hp_fd) int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-	int status;
-	pid_t pid;
-
-	if (fd < 0)
-		return hp_err_set(err, HP_E_IO, "cannot write '%s'", hp_esc(log));
-	pid = fork();
-	if (pid < 0)
-		return hp_err_set(err, HP_E_IO, "cannot start '%s'", hp_esc(argv[0]));
-	if (pid == 0) {
-		int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-		(void)signal(SIGINT, SIG_DFL);
-		(void)signal(SIGTERM, SIG_DFL);
-		(void)signal(SIGHUP, SIG_DFL);
-		if (null >= 0 && chdir(dir) == 0 && dup2(null, 0) >= 0 && dup2(fd, 1) >= 0 && dup2(fd, 2) >= 0)
-			(void)execvp(argv[0], argv);
-		_exit(127);
-	}
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return hp_err_set(err, HP_E_IO, "cannot wait for '%s'", hp_esc(argv[0]));
-	return status;
-}
-
-static int
-run_checked(const char *dir, char *const *argv, const char *log, const char *what, struct hp_err *err)
-{
-	int status = run(dir, argv, log, err);
-
-	if (status < 0)
-		return status;
-	if (status != 0 && !arg_interrupted)
-		show_tail(log);
-	errno = 0; /* a command's failure is no system call's */
-	if (arg_interrupted)
-		return hp_err_set(err, HP_E_IO, "interrupted by signal %d during %s", (int)arg_interrupted, what);
-	if (status == 0)
-		return 0;
-	errno = 0; /* the command's fault, not a system call's */
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		return hp_err_set(err, HP_E_IO, "%s: cannot run '%s'", what, hp_esc(argv[0]));
-	return hp_err_set(err, HP_E_IO, "%s: '%s' ended with %s %d (log: %s)", what, hp_esc(argv[0]),
-	                  WIFEXITED(status) ? "status" : "signal", WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
-	                  hp_esc(log));
 }
 
 static int
@@ -147,7 +48,7 @@ run_patch(const struct hp_rebuild *rb, const char *file, bool reverse, bool dry,
 		argv[n++] = back;
 	if (dry)
 		argv[n] = no_change;
-	return run_checked(rb->source, argv, log, reverse ? "taking the patch back" : "applying the patch", err);
+	return hp_command_run(rb->source, argv, log, reverse ? "taking the patch back" : "applying the patch", err);
 }
 
 /* Take back the first ${cnt} patches, last one first. What fails here leaves changed sources, so it wins over ${r}. */
@@ -156,7 +57,7 @@ unpatch(const struct hp_rebuild *rb, unsigned cnt, int r, struct hp_err *err)
 {
 	struct hp_err again = { 0 };
 
-	arg_interrupted = 0;
+	hp_command_forget();
 	for (unsigned i = cnt; i-- > 0;) {
 		int r2 = run_patch(rb, rb->patches[i], true, false, &again);
 
@@ -241,7 +142,7 @@ build_once(struct hp_rebuild *rb, int which, struct hp_err *err)
 		return hp_err_set(err, HP_E_NOMEM, "no memory");
 	}
 	hp_note("%s: %s", what[which], rb->command[0]);
-	r = run_checked(rb->source, rb->command, log, what[which], err);
+	r = hp_command_run(rb->source, rb->command, log, what[which], err);
 	rb->seconds[which] = now_s() - start;
 	return r;
 }
@@ -269,11 +170,10 @@ build_patched(struct hp_rebuild *rb, struct hp_err *err)
 int
 hp_rebuild_run(struct hp_rebuild *rb, struct hp_err *err)
 {
-	struct sigaction old[3];
+	struct hp_command_signals old;
 	int r = 0;
 
-	arg_interrupted = 0;
-	catch_signals(old);
+	hp_command_catch(&old);
 	/* A patch that does not apply is found before the long build; later ones may depend on earlier ones. */
 	if (rb->patches_cnt == 1)
 		r = run_patch(rb, rb->patches[0], false, true, err);
@@ -283,7 +183,7 @@ hp_rebuild_run(struct hp_rebuild *rb, struct hp_err *err)
 		r = keep_originals(rb, err);
 	if (r == 0)
 		r = build_patched(rb, err);
-	restore_signals(old);
+	hp_command_restore(&old);
 	return r;
 }
 
