@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/escape.h"
 #include "base/file.h"
+#include "cli/folder.h"
 #include "cli/opts.h"
 #include "cli/out.h"
 #include "cli/packing.h"
@@ -101,7 +102,7 @@ rebuild_and_pack(char *const *command, const char *work_dir)
 	};
 	struct hp_err err = { 0 };
 
-	if (hp_rebuild_run(&rb, &err) < 0) {
+	if (hp_rebuild_original(&rb, &err) < 0 || hp_rebuild_patched(&rb, &err) < 0) {
 		arg_keep = true; /* for the logs */
 		return hp_out_fail(&err, arg_packing.json);
 	}

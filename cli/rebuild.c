@@ -1,8 +1,6 @@
 #include "cli/rebuild.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +12,7 @@
 #include "base/escape.h"
 #include "base/file.h"
 #include "cli/command.h"
+#include "cli/folder.h"
 #include "cli/out.h"
 #include "formats/limits.h"
 
@@ -70,46 +69,6 @@ unpatch(const struct hp_rebuild *rb, unsigned cnt, int r, struct hp_err *err)
 }
 
 static int
-make_folders(char *path, struct hp_err *err)
-{
-	for (char *p = path + 1; *p != '\0'; p++) {
-		if (*p != '/')
-			continue;
-		*p = '\0';
-		if (mkdir(path, 0755) < 0 && errno != EEXIST)
-			return hp_err_set(err, HP_E_IO, "cannot make folder '%s'", hp_esc(path));
-		*p = '/';
-	}
-	return 0;
-}
-
-static int
-copy_file(const char *from, char *to, struct hp_err *err)
-{
-	HP_AUTO(hp_fd) int in = open(from, O_RDONLY | O_CLOEXEC);
-	HP_AUTO(hp_fd) int out = -1;
-	char buf[65536];
-	ssize_t n;
-	int r = make_folders(to, err);
-
-	if (r < 0)
-		return r;
-	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (in < 0 || out < 0)
-		return hp_err_set(err, HP_E_IO, "cannot copy '%s'", hp_esc(from));
-	while ((n = copy_file_range(in, NULL, out, NULL, (size_t)1 << 30, 0)) > 0)
-		;
-	/* EXDEV: sources on a disk, scratch folder in memory. */
-	while (n != 0 && (n = read(in, buf, sizeof(buf))) > 0)
-		for (ssize_t done = 0, w; n > 0 && done < n; done += w) {
-			w = write(out, buf + done, (size_t)(n - done));
-			if (w <= 0)
-				return hp_err_set(err, HP_E_IO, "cannot write '%s'", hp_esc(to));
-		}
-	return n < 0 ? hp_err_set(err, HP_E_IO, "cannot copy '%s'", hp_esc(from)) : 0;
-}
-
-static int
 keep_originals(const struct hp_rebuild *rb, struct hp_err *err)
 {
 	HP_AUTO(hp_arena) struct hp_arena arena = { 0 };
@@ -121,7 +80,7 @@ keep_originals(const struct hp_rebuild *rb, struct hp_err *err)
 		char *from = hp_arena_printf(&arena, "%s/%s", rb->objects, paths[i]);
 		char *to = hp_arena_printf(&arena, "%s/originals/%s", rb->work_dir, paths[i]);
 
-		r = from == NULL || to == NULL ? hp_err_set(err, HP_E_NOMEM, "no memory") : copy_file(from, to, err);
+		r = from == NULL || to == NULL ? hp_err_set(err, HP_E_NOMEM, "no memory") : hp_file_copy(from, to, err);
 	}
 	if (r == 0 && cnt == 0)
 		r = hp_err_set(err, HP_E_NOTHING, "the build command left no object file (.o) below '%s' (--objects DIR says where else they are)",
@@ -130,7 +89,7 @@ keep_originals(const struct hp_rebuild *rb, struct hp_err *err)
 }
 
 static int
-build_once(struct hp_rebuild *rb, int which, struct hp_err *err)
+build_once(struct hp_rebuild *rb, int which, char *const *command, struct hp_err *err)
 {
 	static const char *const what[2] = { "original build", "patched build" };
 	HP_AUTO(hp_mem) char *log = NULL;
@@ -141,10 +100,49 @@ build_once(struct hp_rebuild *rb, int which, struct hp_err *err)
 		log = NULL;
 		return hp_err_set(err, HP_E_NOMEM, "no memory");
 	}
-	hp_note("%s: %s", what[which], rb->command[0]);
-	r = hp_command_run(rb->source, rb->command, log, what[which], err);
-	rb->seconds[which] = now_s() - start;
+	hp_note("%s: %s", what[which], command[0]);
+	r = hp_command_run(rb->source, command, log, what[which], err);
+	rb->seconds[which] += now_s() - start;
 	return r;
+}
+
+/* 1: an object below the folder is younger than ${since}. */
+static int
+built_since(const struct hp_rebuild *rb, const struct timespec *since, struct hp_err *err)
+{
+	HP_AUTO(hp_arena) struct hp_arena arena = { 0 };
+	char **paths;
+	size_t cnt;
+	int r = hp_tree_list(rb->source, ".o", &arena, &paths, &cnt, err);
+
+	for (size_t i = 0; i < cnt && r == 0; i++) {
+		const char *path = hp_arena_printf(&arena, "%s/%s", rb->source, paths[i]);
+		struct stat st;
+
+		if (path == NULL)
+			return hp_err_set(err, HP_E_NOMEM, "no memory");
+		if (stat(path, &st) == 0 && (st.st_mtim.tv_sec > since->tv_sec ||
+		                             (st.st_mtim.tv_sec == since->tv_sec && st.st_mtim.tv_nsec >= since->tv_nsec)))
+			return 1;
+	}
+	return r;
+}
+
+/* The short second build, and the long one when that did not build anything: its rules may not look at file times. */
+static int
+build_again(struct hp_rebuild *rb, const struct timespec *since, struct hp_err *err)
+{
+	int r;
+
+	if (rb->again == NULL)
+		return build_once(rb, 1, rb->command, err);
+	r = build_once(rb, 1, rb->again, err);
+	if (r == 0)
+		r = built_since(rb, since, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	hp_note("the second build did not compile anything; building all");
+	return build_once(rb, 1, rb->command, err);
 }
 
 static int
@@ -152,10 +150,12 @@ build_patched(struct hp_rebuild *rb, struct hp_err *err)
 {
 	/* make(1) compares file times, which tick every few milliseconds: the patched source must be newer than its object. */
 	const struct timespec tick = { .tv_nsec = 50 * 1000 * 1000 };
+	struct timespec since;
 	unsigned applied = 0;
 	int r = 0;
 
 	(void)nanosleep(&tick, NULL);
+	(void)clock_gettime(CLOCK_REALTIME_COARSE, &since); /* the clock of file times */
 	for (; applied < rb->patches_cnt && r == 0; applied += r == 0) {
 		/* patch(1) stops half-way at a hunk that does not fit; a dry run first makes each patch all or nothing. */
 		r = run_patch(rb, rb->patches[applied], false, true, err);
@@ -163,12 +163,12 @@ build_patched(struct hp_rebuild *rb, struct hp_err *err)
 			r = run_patch(rb, rb->patches[applied], false, false, err);
 	}
 	if (r == 0)
-		r = build_once(rb, 1, err);
+		r = build_again(rb, &since, err);
 	return unpatch(rb, applied, r, err);
 }
 
 int
-hp_rebuild_run(struct hp_rebuild *rb, struct hp_err *err)
+hp_rebuild_original(struct hp_rebuild *rb, struct hp_err *err)
 {
 	struct hp_command_signals old;
 	int r = 0;
@@ -178,27 +178,21 @@ hp_rebuild_run(struct hp_rebuild *rb, struct hp_err *err)
 	if (rb->patches_cnt == 1)
 		r = run_patch(rb, rb->patches[0], false, true, err);
 	if (r == 0)
-		r = build_once(rb, 0, err);
+		r = build_once(rb, 0, rb->command, err);
 	if (r == 0)
 		r = keep_originals(rb, err);
-	if (r == 0)
-		r = build_patched(rb, err);
 	hp_command_restore(&old);
 	return r;
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+int
+hp_rebuild_patched(struct hp_rebuild *rb, struct hp_err *err)
 {
-	(void)st;
-	(void)type;
-	(void)ftw;
-	(void)remove(path);
-	return 0;
-}
+	struct hp_command_signals old;
+	int r;
 
-void
-hp_remove_tree(const char *dir)
-{
-	(void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	hp_command_catch(&old);
+	r = build_patched(rb, err);
+	hp_command_restore(&old);
+	return r;
 }

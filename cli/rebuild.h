@@ -18,16 +18,16 @@ struct hp_rebuild {
 	unsigned patches_cnt;
 	unsigned strip;             /* -pN of patch(1) */
 	char *const *command;       /* terminated by NULL; no shell */
+	char *const *again;         /* for the second build, NULL = the same; when it compiles nothing, ${command} runs after all */
 	const char *work_dir;       /* scratch folder, exists; gets originals/ and the logs */
 	double seconds[2];          /* out: wall time of the two builds */
 };
 
-/* hp_rebuild_run(rb, err): after success ${work_dir}/originals holds the objects of the first build under their relative paths.
- * HP_E_IO: a command failed (its log's last lines are printed, the log stays in work_dir), a patch does not apply,
- * interrupted; HP_E_NOTHING: the first build left no object. */
-HP_MUST_CHECK int hp_rebuild_run(struct hp_rebuild *rb, struct hp_err *err);
-
-/* hp_remove_tree(dir): remove a scratch folder that we made, as far as possible. */
-void hp_remove_tree(const char *dir);
+/* hp_rebuild_original(rb, err): after success ${work_dir}/originals holds the objects of the first build under their relative
+ * paths. hp_rebuild_patched(rb, err): those of the second build are in their places. HP_E_IO: a command failed (its log's last
+ * lines are printed, the log stays in work_dir), a patch does not apply, interrupted; HP_E_NOTHING: the first build left no
+ * object. */
+HP_MUST_CHECK int hp_rebuild_original(struct hp_rebuild *rb, struct hp_err *err);
+HP_MUST_CHECK int hp_rebuild_patched(struct hp_rebuild *rb, struct hp_err *err);
 
 #endif
