@@ -58,9 +58,10 @@ static const struct hp_rule rules[] = {
 	  "Code that runs when a module is loaded (or unloaded) is new, changed, or called by new entries of .init_array. "
 	  "It has run already and will not run again." },
 	{ (enum hp_rule_id)2006, "HP2006", "address of a changed constant escapes",
-	  "A read-only object changed, and its address is stored in other data, passed to a function or visible to other "
-	  "objects. Code that is not in the package may hold the address of the old one and go on reading it. Waive it if "
-	  "both contents may be in use." },
+	  "A read-only object changed, and its address is stored, passed to a function, returned, compared, part of other "
+	  "data or visible to other objects. Code that is not in the package may hold the address of the old one and go on "
+	  "reading it. Addresses in registers are followed through a function; whether a call passes one is known from the "
+	  "callee's declaration in the debug information. Waive it if both contents may be in use." },
 	{ (enum hp_rule_id)2007, "HP2007", "layout of a type changed",
 	  "A struct, union or array has another size, or a member moved or changed. Objects of the old layout exist in "
 	  "the running process: on the heap (even on free lists), in static storage or on stacks. Keep the layout, or put "

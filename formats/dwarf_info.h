@@ -68,6 +68,14 @@ struct hp_dwarf_call {
 HP_MUST_CHECK int hp_dwarf_inlined(struct hp_dwarf *dw, const char *function, size_t function_len,
                                    const struct hp_dwarf_call **ret, size_t *ret_cnt, struct hp_err *err);
 
+/* hp_dwarf_regs(dw, symbol, ret, err): at most how many integer registers a call of the function named ${symbol} uses on x86-64. 1,
+ * or 0: nothing is known about it. O(entries). */
+struct hp_dwarf_regs {
+	unsigned args; /* the first of rdi, rsi, rdx, rcx, r8, r9 */
+	unsigned rets; /* the first of rax, rdx */
+};
+HP_MUST_CHECK int hp_dwarf_regs(struct hp_dwarf *dw, const char *symbol, struct hp_dwarf_regs *ret, struct hp_err *err);
+
 /* One difference between the types of two versions of a unit. Strings live as long as the new side's hp_dwarf. */
 struct hp_type_diff {
 	enum hp_type_diff_kind {

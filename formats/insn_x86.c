@@ -74,6 +74,119 @@ hp_insn_decode(struct hp_view code, uint64_t off, struct hp_insn *ret)
 	return true;
 }
 
+/* Number of the general register that ${reg} is a part of, -1 = another kind of register. */
+static int8_t
+gpr(ZydisRegister reg)
+{
+	ZydisRegister full = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
+
+	return full != ZYDIS_REGISTER_NONE && ZydisRegisterGetClass(full) == ZYDIS_REGCLASS_GPR64 ? ZydisRegisterGetId(full) : -1;
+}
+
+static uint16_t
+bit(int8_t reg)
+{
+	return reg < 0 ? 0 : (uint16_t)(1u << reg);
+}
+
+static void
+flow_memory(const ZydisDecodedOperand *op, struct hp_insn_flow *ret)
+{
+	uint16_t regs = bit(gpr(op->mem.base)) | bit(gpr(op->mem.index));
+	bool written = (op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
+
+	*(written ? &ret->addr_stored : &ret->addr) |= regs;
+	ret->stores |= written && op->visibility == ZYDIS_OPERAND_VISIBILITY_EXPLICIT;
+}
+
+static void
+flow_register(const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *op, struct hp_insn_flow *ret)
+{
+	/* movs and its kin step the registers that they address with. */
+	bool steps = insn->meta.category == ZYDIS_CATEGORY_STRINGOP && op->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN &&
+	             (gpr(op->reg.value) == 6 || gpr(op->reg.value) == 7);
+	bool reads = (op->actions & ZYDIS_OPERAND_ACTION_MASK_READ) != 0 && !steps;
+	uint16_t reg = bit(gpr(op->reg.value));
+
+	if (reads)
+		ret->read |= reg;
+	if ((op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0)
+		ret->touched |= reg;
+	if (op->actions == ZYDIS_OPERAND_ACTION_WRITE && op->size >= 32)
+		ret->replaced |= reg;
+}
+
+static enum hp_flow_move
+move_of(const ZydisDecodedInstruction *insn)
+{
+	switch ((int)insn->mnemonic) {
+	case ZYDIS_MNEMONIC_LEA:
+		return HP_FLOW_LEA;
+	case ZYDIS_MNEMONIC_MOV:
+		return HP_FLOW_COPY;
+	case ZYDIS_MNEMONIC_ADD:
+	case ZYDIS_MNEMONIC_INC:
+		return HP_FLOW_ADD;
+	case ZYDIS_MNEMONIC_SUB:
+	case ZYDIS_MNEMONIC_DEC:
+		return HP_FLOW_SUB;
+	case ZYDIS_MNEMONIC_CMP:
+		return HP_FLOW_COMPARE;
+	default:
+		return insn->meta.category == ZYDIS_CATEGORY_CMOV ? HP_FLOW_CHOOSE : HP_FLOW_OTHER;
+	}
+}
+
+static int8_t
+operand_gpr(const ZydisDecodedOperand *op)
+{
+	return op->type == ZYDIS_OPERAND_TYPE_REGISTER && op->size >= 32 ? gpr(op->reg.value) : -1;
+}
+
+/* xor or sub of a register with itself. */
+static bool
+is_zero_idiom(const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *ops)
+{
+	return (insn->mnemonic == ZYDIS_MNEMONIC_XOR || insn->mnemonic == ZYDIS_MNEMONIC_SUB) && operand_gpr(&ops[0]) >= 0 &&
+	       ops[1].type == ZYDIS_OPERAND_TYPE_REGISTER && ops[0].reg.value == ops[1].reg.value;
+}
+
+bool
+hp_insn_flow(struct hp_view code, uint64_t off, struct hp_insn_flow *ret)
+{
+	ZydisDecodedOperand ops[ZYDIS_MAX_OPERAND_COUNT];
+	ZydisDecodedInstruction insn;
+
+	*ret = (struct hp_insn_flow){ .dst = -1, .src = -1 };
+	if (!decode(code, off, &insn, ops))
+		return false;
+	for (uint8_t i = 0; i < insn.operand_count; i++) {
+		if (ops[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
+			flow_memory(&ops[i], ret);
+		else if (ops[i].type == ZYDIS_OPERAND_TYPE_REGISTER)
+			flow_register(&insn, &ops[i], ret);
+	}
+	if (insn.operand_count_visible > 1 && is_zero_idiom(&insn, ops)) {
+		ret->read = 0;
+		ret->replaced |= ret->touched;
+		return true;
+	}
+	ret->move = move_of(&insn);
+	if (ret->move == HP_FLOW_OTHER)
+		return true;
+	ret->dst = operand_gpr(&ops[0]);
+	ret->src = insn.operand_count_visible > 1 ? operand_gpr(&ops[1]) : -1;
+	if (ret->dst < 0 && ret->move != HP_FLOW_COMPARE)
+		ret->move = HP_FLOW_OTHER; /* to memory, or 8 or 16 bits */
+	else if (ops[0].size < 32)
+		ret->move = HP_FLOW_OTHER;
+	else
+		ret->read &= (uint16_t)~(bit(ret->dst) | bit(ret->src));
+	if (ret->move == HP_FLOW_OTHER)
+		ret->dst = ret->src = -1;
+	return true;
+}
+
 void
 hp_insn_text(struct hp_view code, uint64_t off, uint64_t va, char *buf, size_t len)
 {

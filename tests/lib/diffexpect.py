@@ -6,7 +6,7 @@ LIST has two lines an answer: "ANSWER.json EXPECTATION...", and what to call it 
 verdict=X[,Y]    the verdict is one of these
 changed=f,g      exactly these functions changed (also new=, removed=, noise=); "changed=" means none
 changed+=f       these are among them
-rule=HP2001,...  reasons with these rules are there
+rule=HP2001,...  reasons with these rules are there; HP2006:name: about this symbol
 norule=HP2001    none with these
 """
 
@@ -28,6 +28,7 @@ def judge(path, expectations, title):
         for x in o["functions"]:
             got[x["change"]].add(x["name"])
     rules = {r["rule"] for r in answer["reasons"]}
+    rules |= {r["rule"] + ":" + r["symbol"] for r in answer["reasons"]}
     wrong = []
     for e in expectations:
         key, _, value = e.partition("=")
