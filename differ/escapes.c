@@ -1,12 +1,12 @@
 /* Does the address of a constant leave direct reads? Then unchanged code may hold the old address.
  *
  * Who can name it is answered by symbols and by the references of all other parts. A function that refers to it may read through
- * the reference at once (`mov table(,%rax,4), %eax`) or, always in position-independent code, put the address in a register first.
- * Such a register is followed: over all paths of the function, from each instruction to all that may come next, until nothing
- * changes any more. As long as it is only an address to read from, moved to other registers, stepped (p++), or compared with
- * another address of the same constant (the end of a loop), nothing has left. Everything else is an escape: a store, also to the
- * stack; an operand of any other instruction; a register that a call may pass or that the function may return. What a call may
- * pass is what the callee's declaration says (DWARF); without one, all six. So is a jump to an address that we do not know.
+ * the reference at once (`mov table(,%rax,4), %eax`) or, always in position-independent code, put the address in a register
+ * first. Such a register is followed: over all paths of the function, from each instruction to all that may come next, until
+ * nothing changes any more. As long as it is only an address to read from, moved to other registers, stepped (p++), or compared
+ * with another address of the same constant (the end of a loop), nothing has left. Everything else is an escape: a store, also to
+ * the stack; an operand of any other instruction; a register that a call may pass or that the function may return. What a call
+ * may pass is what the callee's declaration says (DWARF); without one, all six. So is a jump to an address that we do not know.
  *
  * "May hold an address of it" is enough to escape. For comparisons it must be one on every path, because comparing an unknown
  * pointer with it tells whether that one is the old address. */

@@ -76,34 +76,59 @@ insn_start(const struct hp_side *side, uint32_t part, uint64_t at)
 	return off;
 }
 
+/* A call or jump by the name of its target, anything else in Intel syntax. */
+static struct text
+insn_words(struct hp_side *side, uint32_t part, uint64_t at)
+{
+	struct hp_view code = hp_part_bytes(side->parts, part);
+	struct hp_insn insn;
+	struct text t;
+
+	if (hp_insn_decode(code, at, &insn) && insn.rel_len > 0 && side->edges[part] != NULL) {
+		for (uint32_t k = 0; k < side->edges_cnt[part]; k++) {
+			if (side->edges[part][k].off != at + insn.rel_off)
+				continue;
+			(void)snprintf(t.s, sizeof(t.s), "%s %.150s", insn.call ? "call" : "jump to",
+			               target_text(side, &side->edges[part][k]).s);
+			return t;
+		}
+	}
+	hp_insn_text(code, at, at, t.s, sizeof(t.s));
+	return t;
+}
+
 static const char *
-bytes_text(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, uint64_t at)
+bytes_text(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, uint64_t old_at, uint64_t at)
 {
 	struct hp_arena *arena = &cmp->new_side.elf->arena;
 	struct hp_view o = hp_part_bytes(cmp->old_side.parts, old_part), n = hp_part_bytes(cmp->new_side.parts, new_part);
-	char was[120], is[120];
+	struct text was, is;
 	struct hp_insn a, b;
 
 	if (cmp->new_side.elf->machine != EM_X86_64)
 		return hp_arena_printf(arena, "instruction at +0x%llx differs", (unsigned long long)at);
-	if (hp_insn_decode(o, at, &a) && hp_insn_decode(n, at, &b) && a.len == b.len && a.imm_len > 0 && a.imm_len == b.imm_len &&
-	    a.imm_off == b.imm_off && a.imm != b.imm && memcmp(o.p + at, n.p + at, a.imm_off) == 0)
+	if (!hp_insn_decode(o, old_at, &a) || !hp_insn_decode(n, at, &b))
+		return hp_arena_printf(arena, "code at +0x%llx differs", (unsigned long long)at);
+	if (a.len == b.len && a.imm_len > 0 && a.imm_len == b.imm_len && a.imm_off == b.imm_off && a.imm != b.imm &&
+	    memcmp(o.p + old_at, n.p + at, a.imm_off) == 0)
 		return hp_arena_printf(arena, "immediate 0x%llx became 0x%llx", (unsigned long long)a.imm,
 		                       (unsigned long long)b.imm);
-	hp_insn_text(o, at, at, was, sizeof(was));
-	hp_insn_text(n, at, at, is, sizeof(is));
-	return hp_arena_printf(arena, "instruction at +0x%llx: '%s' became '%s'", (unsigned long long)at, was, is);
+	was = insn_words(&cmp->old_side, old_part, old_at);
+	is = insn_words(&cmp->new_side, new_part, at);
+	if (a.rel_len > 0 && b.rel_len > 0 && !a.call && !b.call)
+		return hp_arena_printf(arena, "the jump at +0x%llx goes to another place", (unsigned long long)at);
+	return hp_arena_printf(arena, "instruction at +0x%llx: '%s' became '%s'", (unsigned long long)at, was.s, is.s);
 }
 
 static const char *
-edge_text(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, const struct hp_mismatch *mis)
+edge_text(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, const struct hp_mismatch *mis, uint64_t old_at)
 {
 	struct hp_arena *arena = &cmp->new_side.elf->arena;
 	const struct hp_edge *o, *n;
 	struct text was, is;
 
 	if (mis->old_edge == HP_NONE || mis->new_edge == HP_NONE)
-		return bytes_text(cmp, old_part, new_part, insn_start(&cmp->new_side, new_part, mis->off));
+		return bytes_text(cmp, old_part, new_part, old_at, insn_start(&cmp->new_side, new_part, mis->off));
 	o = &cmp->old_side.edges[old_part][mis->old_edge];
 	n = &cmp->new_side.edges[new_part][mis->new_edge];
 	if (o->type == HP_EDGE_LSDA)
@@ -125,15 +150,16 @@ edge_text(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, const struct
 }
 
 static const char *
-mismatch_text(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, const struct hp_mismatch *mis, uint64_t at)
+mismatch_text(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, const struct hp_mismatch *mis, uint64_t old_at,
+              uint64_t at)
 {
 	struct hp_arena *arena = &cmp->new_side.elf->arena;
 
 	switch (mis->kind) {
 	case HP_MIS_EDGE:
-		return edge_text(cmp, old_part, new_part, mis);
+		return edge_text(cmp, old_part, new_part, mis, old_at);
 	case HP_MIS_BYTES:
-		return bytes_text(cmp, old_part, new_part, at);
+		return bytes_text(cmp, old_part, new_part, old_at, at);
 	case HP_MIS_LEN:
 		return hp_arena_printf(arena, "%llu bytes became %llu",
 		                       (unsigned long long)hp_side_part(&cmp->old_side, old_part)->len,
@@ -145,36 +171,94 @@ mismatch_text(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, const st
 	return "another kind of section";
 }
 
+/* The function whose source ${line} of ${file} lies in: the one declared last before it, of those inlined into ${part} and
+ * itself. NULL: ${part} itself, or unknown. */
+static const char *
+inlined_function(struct hp_side *side, uint32_t part, const char *file, uint64_t line)
+{
+	const char *name = hp_part_name(side->parts, part), *own_file, *best = NULL;
+	const struct hp_dwarf_call *v;
+	uint64_t own_line, best_line = 0;
+	size_t cnt;
+	char *plain = hp_arena_strndup(&side->cmp->arena, name, hp_name_base_len(name));
+
+	if (plain == NULL || hp_dwarf_inlined(side->dw, plain, strlen(plain), &v, &cnt, NULL) != 1)
+		return NULL;
+	if (hp_dwarf_decl(side->dw, plain, &own_file, &own_line, NULL) == 1 && strcmp(own_file, file) == 0 && own_line <= line)
+		best_line = own_line;
+	for (size_t i = 0; i < cnt; i++) {
+		if (v[i].callee_line > line || v[i].callee_line <= best_line || strcmp(v[i].callee_file, file) != 0)
+			continue;
+		best = v[i].callee;
+		best_line = v[i].callee_line;
+	}
+	return best;
+}
+
+/* Fill in ${diff->source}, and say through which inlined function the code at ${at} came. */
+static int
+explain_place(struct hp_cmp *cmp, uint32_t part, uint64_t at, struct hp_first_diff *diff, struct hp_err *err)
+{
+	struct hp_side *side = &cmp->new_side;
+	const struct hp_part *p = hp_side_part(side, part);
+	const char *file, *inlined;
+	uint64_t line;
+
+	diff->source = hp_side_line(side, part, at);
+	if (diff->why == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory to explain a difference");
+	if (diff->source[0] == '\0' || hp_dwarf_line(side->dw, p->sec_idx, p->off + at, &file, &line, NULL) <= 0)
+		return 0;
+	inlined = inlined_function(side, part, file, line);
+	if (inlined != NULL)
+		diff->why = hp_arena_printf(&side->elf->arena, "%s, in %s(), inlined", diff->why, hp_esc(inlined));
+	return diff->why != NULL ? 0 : hp_err_set(err, HP_E_NOMEM, "no memory to explain a difference");
+}
+
+static int
+explain_constant(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
+{
+	struct hp_first_diff *diff = &cmp->pair->diff[part];
+	struct hp_side *side = &cmp->new_side;
+	uint64_t at = 0;
+
+	for (uint32_t k = side->edges_cnt[part]; k > 0; k--)
+		if (side->edges[part][k - 1].ref.part_idx == cmp->table[part])
+			at = side->edges[part][k - 1].off;
+	diff->why = hp_arena_printf(&side->elf->arena, "reads constant '%s', which changed",
+	                            hp_esc(hp_part_name(side->parts, cmp->table[part])));
+	return explain_place(cmp, part, insn_start(side, part, at), diff, err);
+}
+
 static int
 explain_changed(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
 {
 	struct hp_first_diff *diff = &cmp->pair->diff[part];
 	uint32_t old_part = cmp->new_side.twin[part];
 	struct hp_mismatch mis = { .kind = HP_MIS_NONE };
-	uint64_t at;
+	uint64_t at, old_at;
 	int r;
 
-	if (cmp->table[part] != HP_NONE) {
-		diff->why = hp_arena_printf(&cmp->new_side.elf->arena, "reads constant '%s', which changed",
-		                            hp_esc(hp_part_name(cmp->new_side.parts, cmp->table[part])));
-		diff->source = hp_side_line(&cmp->new_side, part, 0);
-		return diff->why != NULL ? 0 : hp_err_set(err, HP_E_NOMEM, "no memory to explain a difference");
-	}
+	if (cmp->table[part] != HP_NONE)
+		return explain_constant(cmp, part, err);
 	r = hp_compare_parts(cmp, old_part, part, &mis, err);
 	if (r < 0)
 		return r;
-	at = insn_start(&cmp->new_side, part, mis.off);
-	diff->why = mismatch_text(cmp, old_part, part, &mis, at);
-	diff->source = hp_side_line(&cmp->new_side, part, at);
-	r = hp_noise_check(cmp, old_part, part, err);
-	if (r == 1) {
-		cmp->new_side.change[part] = cmp->old_side.change[old_part] = HP_NOISE;
-		diff->why =
-			hp_arena_printf(&cmp->new_side.elf->arena, "only line numbers: %s", diff->why != NULL ? diff->why : "");
-	}
-	if (diff->why == NULL)
-		return hp_err_set(err, HP_E_NOMEM, "no memory to explain a difference");
-	return r < 0 ? r : 0;
+	at = old_at = insn_start(&cmp->new_side, part, mis.off);
+	r = hp_align_first(cmp, old_part, part, &mis, &old_at, err);
+	if (r < 0)
+		return r;
+	if (r == 1)
+		at = mis.off;
+	diff->why = mismatch_text(cmp, old_part, part, &mis, old_at, at);
+	r = explain_place(cmp, part, at, diff, err);
+	if (r == 0)
+		r = hp_noise_check(cmp, old_part, part, err);
+	if (r != 1)
+		return r;
+	cmp->new_side.change[part] = cmp->old_side.change[old_part] = HP_NOISE;
+	diff->why = hp_arena_printf(&cmp->new_side.elf->arena, "only line numbers: %s", diff->why);
+	return diff->why != NULL ? 0 : hp_err_set(err, HP_E_NOMEM, "no memory to explain a difference");
 }
 
 /* A piece is a part of its parent: f.cold changed, so f changed, and it is f's entry that will be redirected. */

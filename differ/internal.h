@@ -170,6 +170,12 @@ HP_MUST_CHECK int hp_explain_pair(struct hp_cmp *cmp, struct hp_err *err);
 /* hp_noise_check(cmp, old_part, new_part, err): 1 the functions differ in line numbers only. Needs DWARF on both sides. */
 HP_MUST_CHECK int hp_noise_check(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, struct hp_err *err);
 
+/* align.c */
+/* hp_align_first(cmp, old_part, new_part, ret, ret_old, err): the first instruction that does something else: ret->off in the new
+ * function, ${ret_old} in the old. 1, or 0: no such instruction. */
+HP_MUST_CHECK int hp_align_first(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, struct hp_mismatch *ret,
+                                 uint64_t *ret_old, struct hp_err *err);
+
 /* include.c */
 HP_MUST_CHECK int hp_include(struct hp_cmp *cmp, struct hp_err *err);
 

@@ -58,6 +58,7 @@ HP_MUST_CHECK int hp_dwarf_decl(struct hp_dwarf *dw, const char *symbol, const c
 struct hp_dwarf_call {
 	const char *file;       /* of the call, DW_AT_call_file; "" = unknown */
 	uint64_t line;          /* DW_AT_call_line */
+	const char *callee;     /* name of the inlined function, "" = unknown */
 	const char *callee_file;
 	uint64_t callee_line;   /* where the inlined function is declared, 0 = unknown */
 	unsigned depth;         /* inlined calls around it; those nested in a call follow it with a greater depth */
@@ -68,8 +69,8 @@ struct hp_dwarf_call {
 HP_MUST_CHECK int hp_dwarf_inlined(struct hp_dwarf *dw, const char *function, size_t function_len,
                                    const struct hp_dwarf_call **ret, size_t *ret_cnt, struct hp_err *err);
 
-/* hp_dwarf_regs(dw, symbol, ret, err): at most how many integer registers a call of the function named ${symbol} uses on x86-64. 1,
- * or 0: nothing is known about it. O(entries). */
+/* hp_dwarf_regs(dw, symbol, ret, err): at most how many integer registers a call of the function named ${symbol} uses on x86-64.
+ * 1, or 0: nothing is known about it. O(entries). */
 struct hp_dwarf_regs {
 	unsigned args; /* the first of rdi, rsi, rdx, rcx, r8, r9 */
 	unsigned rets; /* the first of rax, rdx */

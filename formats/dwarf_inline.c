@@ -36,9 +36,11 @@ by_function(const void *a, const void *b)
 static int
 fill_call(struct hp_dwarf *dw, uint32_t n, struct hp_dwarf_call *ret, struct hp_err *err)
 {
+	const char *name = dw->nodes[hp_dw_origin(dw, n)].name;
+
 	int r;
 
-	*ret = (struct hp_dwarf_call){ .file = "", .callee_file = "" };
+	*ret = (struct hp_dwarf_call){ .file = "", .callee = name != NULL ? name : "", .callee_file = "" };
 	r = hp_dw_source(dw, n, &ret->file, &ret->line, err);
 	if (r >= 0)
 		r = hp_dw_source(dw, hp_dw_origin(dw, n), &ret->callee_file, &ret->callee_line, err);

@@ -103,7 +103,7 @@ hp_dwarf_regs(struct hp_dwarf *dw, const char *symbol, struct hp_dwarf_regs *ret
 	struct hp_dwarf_regs regs = { 0 };
 	int r = hp_dw_read(dw, err), found = 0;
 
-	/* Linear: asked only where a changed constant is in a register. All entries of the name count, whatever scope they have. */
+	/* Linear: asked only where a changed constant is in a register. All entries of the name count, whatever their scope. */
 	for (uint32_t n = 1; n < dw->nodes_cnt && r == 0; n++) {
 		if (dw->nodes[n].tag != DW_TAG_subprogram ||
 		    (!has_name(dw, n, symbol) && !has_name(dw, hp_dw_origin(dw, n), symbol)))

@@ -187,6 +187,62 @@ hp_insn_flow(struct hp_view code, uint64_t off, struct hp_insn_flow *ret)
 	return true;
 }
 
+static bool
+is_stack(const ZydisDecodedOperand *op)
+{
+	return op->type == ZYDIS_OPERAND_TYPE_MEMORY && op->mem.type == ZYDIS_MEMOP_TYPE_MEM &&
+	       (gpr(op->mem.base) == 4 || gpr(op->mem.base) == 5);
+}
+
+static bool
+is_place(const ZydisDecodedOperand *op)
+{
+	return op->type == ZYDIS_OPERAND_TYPE_REGISTER || is_stack(op);
+}
+
+static uint64_t
+mix(uint64_t h, uint64_t x)
+{
+	return (h ^ x) * 0x9e3779b97f4a7c15u + (h >> 29);
+}
+
+static uint64_t
+operand_gist(const ZydisDecodedOperand *op)
+{
+	uint64_t h = mix((uint64_t)op->type, op->size);
+
+	if (op->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && !op->imm.is_relative)
+		return mix(h, op->imm.value.u);
+	if (op->type == ZYDIS_OPERAND_TYPE_MEMORY && !is_stack(op) && op->mem.base != ZYDIS_REGISTER_RIP)
+		return mix(mix(h, (uint64_t)op->mem.disp.value), op->mem.segment == ZYDIS_REGISTER_FS);
+	return h;
+}
+
+uint64_t
+hp_insn_gist(struct hp_view code, uint64_t off, bool *ret_glue)
+{
+	ZydisDecodedOperand ops[ZYDIS_MAX_OPERAND_COUNT];
+	ZydisDecodedInstruction insn;
+	uint64_t h;
+	bool stack_pointer;
+
+	*ret_glue = false;
+	if (!decode(code, off, &insn, ops))
+		return 0;
+	h = mix(1, (uint64_t)insn.mnemonic);
+	stack_pointer =
+		insn.operand_count_visible > 0 && ops[0].type == ZYDIS_OPERAND_TYPE_REGISTER && gpr(ops[0].reg.value) == 4;
+	for (uint8_t i = 0; i < insn.operand_count_visible; i++)
+		h = mix(h, operand_gist(&ops[i]));
+	*ret_glue = is_nop(&insn) || is_endbr(code, off) || insn.mnemonic == ZYDIS_MNEMONIC_PUSH ||
+	            insn.mnemonic == ZYDIS_MNEMONIC_POP || stack_pointer ||
+	            (insn.operand_count_visible == 2 &&
+	             (insn.meta.category == ZYDIS_CATEGORY_DATAXFER || insn.mnemonic == ZYDIS_MNEMONIC_MOV) &&
+	             is_place(&ops[0]) && is_place(&ops[1])) ||
+	            is_zero_idiom(&insn, ops);
+	return h | 1;
+}
+
 void
 hp_insn_text(struct hp_view code, uint64_t off, uint64_t va, char *buf, size_t len)
 {

@@ -26,8 +26,8 @@ struct hp_insn {
 
 /* hp_insn_decode(code, off, ret): the instruction at ${code}[off]. false: no valid instruction, or it is cut off. */
 bool hp_insn_decode(struct hp_view code, uint64_t off, struct hp_insn *ret);
-/* What an instruction does with the general registers. Masks have bit n for register n (rax 0, rcx 1, rdx 2, rbx 3, rsp 4, rbp 5,
- * rsi 6, rdi 7, r8..r15), whatever part of it is meant. */
+/* What an instruction does with the general registers. Masks have bit n for register n (rax 0, rcx 1, rdx 2, rbx 3, rsp 4,
+ * rbp 5, rsi 6, rdi 7, r8..r15), whatever part of it is meant. */
 enum hp_flow_move {
 	HP_FLOW_OTHER,
 	HP_FLOW_LEA,     /* dst = an address made of ${addr} */
@@ -49,6 +49,11 @@ struct hp_insn_flow {
 };
 /* hp_insn_flow(code, off, ret): false: no valid instruction. Calls: what the callee does is not in it. */
 bool hp_insn_flow(struct hp_view code, uint64_t off, struct hp_insn_flow *ret);
+
+/* hp_insn_gist(code, off, ret_glue): a number for what the instruction does, without what compilers choose freely: which registers,
+ * where on the stack, how far a jump goes, what a RIP-relative address is. 0: no valid instruction. *ret_glue: it only moves values
+ * between registers and stack, or does nothing. For messages: equal numbers do not prove anything. */
+uint64_t hp_insn_gist(struct hp_view code, uint64_t off, bool *ret_glue);
 
 /* hp_insn_text(code, off, va, buf, len): Intel syntax, for messages; "(bad)" when undecodable. */
 void hp_insn_text(struct hp_view code, uint64_t off, uint64_t va, char *buf, size_t len);

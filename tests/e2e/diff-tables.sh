@@ -40,7 +40,7 @@ END
 reads='read_index read_call read_tail read_loop read_search read_calls read_void read_two read_real read_pairs read_bytes'
 outs='out_passed out_second out_stored out_returned out_struct out_compared out_compared2 out_number out_difference out_variadic
 out_memory out_data'
-norule= rule=
+norule="" rule=""
 for t in $reads; do norule="$norule${norule:+,}HP2006:$t"; done
 for t in $outs; do rule="$rule${rule:+,}HP2006:$t"; done
 
