@@ -50,9 +50,9 @@ struct hp_insn_flow {
 /* hp_insn_flow(code, off, ret): false: no valid instruction. Calls: what the callee does is not in it. */
 bool hp_insn_flow(struct hp_view code, uint64_t off, struct hp_insn_flow *ret);
 
-/* hp_insn_gist(code, off, ret_glue): a number for what the instruction does, without what compilers choose freely: which registers,
- * where on the stack, how far a jump goes, what a RIP-relative address is. 0: no valid instruction. *ret_glue: it only moves values
- * between registers and stack, or does nothing. For messages: equal numbers do not prove anything. */
+/* hp_insn_gist(code, off, ret_glue): a number for what the instruction does, without what compilers choose freely: which
+ * registers, where on the stack, how far a jump goes, what a RIP-relative address is. 0: no valid instruction. *ret_glue: it only
+ * moves values between registers and stack, or does nothing. For messages: equal numbers do not prove anything. */
 uint64_t hp_insn_gist(struct hp_view code, uint64_t off, bool *ret_glue);
 
 /* hp_insn_text(code, off, va, buf, len): Intel syntax, for messages; "(bad)" when undecodable. */
