@@ -8,16 +8,17 @@
 #include "cli/out.h"
 #include "differ/rules.h"
 
-static const char *const change_names[] = { "same", "changed", "new", "removed", "noise" };
+const char *const hp_change_names[] = { "same", "changed", "new", "removed", "noise" };
 static const char *const verdict_names[] = { "hotpatchable", "nothing", "refused" };
 
-/* One line of the answer: a function or a data object of one pair. */
-struct row {
-	const char *name;
-	enum hp_change change;
-	const char *section, *source, *why;
-	bool func;
-};
+/* "src/a.c:12" as people read it: "a.c:12". */
+static const char *
+short_source(const char *source)
+{
+	const char *slash = strrchr(source, '/');
+
+	return slash != NULL ? slash + 1 : source;
+}
 
 /* The object and part whose symbols name a part: those of the original where it has them, since these are in the running program
  * ("f.isra.16", even if the patched build calls it "f.isra.19"). */
@@ -32,7 +33,8 @@ naming_part(const struct hp_pair *pair, bool old_side, uint32_t *part)
 }
 
 static void
-each_name(const struct hp_object *obj, uint32_t part, struct row *row, void (*each)(void *ctx, const struct row *row), void *ctx)
+each_name(const struct hp_object *obj, uint32_t part, struct hp_diff_row *row,
+          void (*each)(void *ctx, const struct hp_diff_row *row), void *ctx)
 {
 	const struct hp_part *p = &obj->parts->v[part];
 	bool named = false;
@@ -49,16 +51,15 @@ each_name(const struct hp_object *obj, uint32_t part, struct row *row, void (*ea
 	}
 }
 
-/* Calls ${each} for every function symbol and every named data object that is not the same, in object order. */
-static void
-for_each_row(const struct hp_pair *pair, bool old_side, void (*each)(void *ctx, const struct row *row), void *ctx)
+void
+hp_diff_rows(const struct hp_pair *pair, bool old_side, void (*each)(void *ctx, const struct hp_diff_row *row), void *ctx)
 {
 	const struct hp_object *obj = old_side ? pair->old_obj : pair->new_obj;
 	const uint8_t *change = old_side ? pair->old_change : pair->new_change;
 
 	for (uint32_t i = 0; obj != NULL && i < obj->parts->cnt; i++) {
 		const struct hp_part *p = &obj->parts->v[i];
-		struct row row = {
+		struct hp_diff_row row = {
 			.change = (enum hp_change)change[i], .section = obj->elf->secs[p->sec_idx].name, .source = "", .why = ""
 		};
 		const struct hp_object *names;
@@ -82,17 +83,17 @@ struct lists {
 };
 
 static void
-add_row(void *ctx, const struct row *row)
+add_row(void *ctx, const struct hp_diff_row *row)
 {
 	struct lists *lists = ctx;
 	json_t *v;
 
 	if (row->func)
-		v = json_pack("{s:o, s:s, s:o, s:o}", "name", hp_json_text(row->name), "change", change_names[row->change],
-		              "source", hp_json_text(row->source), "why", hp_json_text(row->why));
+		v = json_pack("{s:o, s:s, s:o, s:o}", "name", hp_json_text(row->name), "change", hp_change_names[row->change],
+		              "source", hp_json_text(short_source(row->source)), "why", hp_json_text(row->why));
 	else
 		v = json_pack("{s:o, s:o, s:s}", "name", hp_json_text(row->name), "section", hp_json_text(row->section), "change",
-		              change_names[row->change]);
+		              hp_change_names[row->change]);
 	if (v == NULL || json_array_append_new(row->func ? lists->functions : lists->data, v) < 0)
 		lists->failed = true;
 }
@@ -103,8 +104,8 @@ object_json(const struct hp_pair *pair)
 	struct lists lists = { json_array(), json_array(), false };
 	const char *change = pair->old_obj == NULL ? "new" : pair->new_obj == NULL ? "removed" : "changed";
 
-	for_each_row(pair, false, add_row, &lists);
-	for_each_row(pair, true, add_row, &lists);
+	hp_diff_rows(pair, false, add_row, &lists);
+	hp_diff_rows(pair, true, add_row, &lists);
 	if (lists.failed) {
 		json_decref(lists.functions);
 		json_decref(lists.data);
@@ -118,8 +119,8 @@ static json_t *
 reason_json(const struct hp_reason *r)
 {
 	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b}", "rule", r->rule, "severity", r->refuse ? "refuse" : "note",
-	                 "object", hp_json_text(r->object), "symbol", hp_json_text(r->symbol), "source", hp_json_text(r->source),
-	                 "message", hp_json_text(r->message), "waived", r->waived);
+	                 "object", hp_json_text(r->object), "symbol", hp_json_text(r->symbol), "source",
+	                 hp_json_text(short_source(r->source)), "message", hp_json_text(r->message), "waived", r->waived);
 }
 
 json_t *
@@ -153,14 +154,14 @@ hp_diff_json(const struct hp_patchset *set)
 }
 
 static void
-print_row(void *ctx, const struct row *row)
+print_row(void *ctx, const struct hp_diff_row *row)
 {
 	(void)ctx;
 	/* Noise is listed with -v only, under the reasons it has a line anyway. */
 	if (row->change == HP_NOISE && hp_arg_verbose == 0)
 		return;
-	hp_out("    %-8s %s%s%s%s%s%s\n", change_names[row->change], hp_esc(row->name), row->func ? "" : " (data)",
-	       row->source[0] != '\0' ? "  " : "", hp_esc(row->source), row->why[0] != '\0' ? "  " : "", row->why);
+	hp_out("    %-8s %s%s%s%s%s%s\n", hp_change_names[row->change], hp_esc(row->name), row->func ? "" : " (data)",
+	       row->source[0] != '\0' ? "  " : "", hp_esc(short_source(row->source)), row->why[0] != '\0' ? "  " : "", row->why);
 }
 
 static const char *
@@ -171,9 +172,8 @@ rule_title(const char *name)
 	return rule != NULL ? rule->title : "";
 }
 
-/* Everything but the object: a changed header gives the same reason in every object that includes it. */
-static int
-same_text(const struct hp_reason *a, const struct hp_reason *b)
+int
+hp_diff_text_order(const struct hp_reason *a, const struct hp_reason *b)
 {
 	int c = strcmp(a->rule, b->rule);
 
@@ -188,7 +188,7 @@ static int
 by_text(const void *x, const void *y)
 {
 	const struct hp_reason *const *a = x, *const *b = y;
-	int c = same_text(*a, *b);
+	int c = hp_diff_text_order(*a, *b);
 
 	return c != 0 ? c : strcmp((*a)->object, (*b)->object);
 }
@@ -200,22 +200,31 @@ print_reason(const struct hp_reason *r, size_t cnt)
 	       r->waived ? " [waived]" : "", hp_esc(r->object));
 	if (cnt > 1)
 		hp_out(" and %zu more", cnt - 1);
-	hp_out("%s%s\n", r->source[0] != '\0' ? ", " : "", hp_esc(r->source));
+	hp_out("%s%s\n", r->source[0] != '\0' ? ", " : "", hp_esc(short_source(r->source)));
+}
+
+const struct hp_reason **
+hp_diff_by_text(const struct hp_patchset *set, bool refuse, size_t *ret_cnt)
+{
+	const struct hp_reason **v = calloc(set->reasons_cnt + 1, sizeof(*v));
+
+	*ret_cnt = 0;
+	for (size_t i = 0; v != NULL && i < set->reasons_cnt; i++)
+		if (set->reasons[i].refuse == refuse)
+			v[(*ret_cnt)++] = &set->reasons[i];
+	if (*ret_cnt > 0)
+		qsort(v, *ret_cnt, sizeof(*v), by_text);
+	return v;
 }
 
 static void
 print_reasons(const struct hp_patchset *set, bool refuse)
 {
-	const struct hp_reason **v = calloc(set->reasons_cnt + 1, sizeof(*v));
-	size_t cnt = 0, same;
+	size_t cnt, same;
+	const struct hp_reason **v = hp_diff_by_text(set, refuse, &cnt);
 
-	for (size_t i = 0; v != NULL && i < set->reasons_cnt; i++)
-		if (set->reasons[i].refuse == refuse)
-			v[cnt++] = &set->reasons[i];
-	if (cnt > 0)
-		qsort(v, cnt, sizeof(*v), by_text);
 	for (size_t i = 0; i < cnt; i += same) {
-		for (same = 1; i + same < cnt && same_text(v[i], v[i + same]) == 0; same++)
+		for (same = 1; i + same < cnt && hp_diff_text_order(v[i], v[i + same]) == 0; same++)
 			;
 		if (i == 0 || strcmp(v[i - 1]->rule, v[i]->rule) != 0)
 			hp_out("  %s %s\n", v[i]->rule, rule_title(v[i]->rule));
@@ -225,7 +234,7 @@ print_reasons(const struct hp_patchset *set, bool refuse)
 }
 
 static void
-count_row(void *ctx, const struct row *row)
+count_row(void *ctx, const struct hp_diff_row *row)
 {
 	size_t *counts = ctx;
 
@@ -249,8 +258,8 @@ hp_diff_print(const struct hp_patchset *set)
 	size_t counts[5] = { 0 };
 
 	for (size_t i = 0; i < set->pairs_cnt; i++) {
-		for_each_row(&set->pairs[i], false, count_row, counts);
-		for_each_row(&set->pairs[i], true, count_row, counts);
+		hp_diff_rows(&set->pairs[i], false, count_row, counts);
+		hp_diff_rows(&set->pairs[i], true, count_row, counts);
 	}
 	hp_out("%s\n", heads[set->verdict]);
 	hp_out("  %zu object%s compared, %zu differ%s; functions: %zu changed, %zu new, %zu removed, %zu differ in line numbers "
@@ -270,8 +279,8 @@ hp_diff_print(const struct hp_patchset *set)
 		       pair->old_obj == NULL   ? " (new object)"
 		       : pair->new_obj == NULL ? " (removed object)"
 		                               : "");
-		for_each_row(pair, false, print_row, NULL);
-		for_each_row(pair, true, print_row, NULL);
+		hp_diff_rows(pair, false, print_row, NULL);
+		hp_diff_rows(pair, true, print_row, NULL);
 	}
 	if (any_reason(set, false)) {
 		hp_out("\nNotes:\n");

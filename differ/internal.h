@@ -105,7 +105,7 @@ HP_MUST_CHECK int hp_side_referrers(struct hp_side *side, struct hp_err *err);
 HP_MUST_CHECK int hp_side_dwarf(struct hp_side *side, struct hp_err *err);
 /* hp_side_owner(side, part): hash of the base name of a part, the same for a function and its pieces. */
 uint64_t hp_side_owner(const struct hp_side *side, uint32_t part);
-/* hp_side_line(side, part, off): "file.c:12" for a byte of a function, "" unknown; in the arena of the side's hp_elf. */
+/* hp_side_line(side, part, off): "src/file.c:12" for a byte of a function, "" unknown; in the arena of the side's hp_elf. */
 const char *hp_side_line(struct hp_side *side, uint32_t part, uint64_t off);
 
 /* hp_side_functions(side, map, err): put every function symbol's name with its part into ${map}. */

@@ -1,4 +1,5 @@
 /* One pair of objects from reading to reasons. */
+#include <limits.h>
 #include <string.h>
 
 #include "base/escape.h"
@@ -166,6 +167,52 @@ note_producers(struct hp_cmp *cmp, struct hp_result *ret, struct hp_err *err)
 	return 0;
 }
 
+/* Sources have paths relative to the folder that the compiler ran in. Where that is a folder of the tree (comp_dir
+ * "/build/prog/src" for src/cache.o, or for src/.libs/cache.o), "cache.c" is src/cache.c. Bytes of pair->path, 0 = the top. */
+static size_t
+source_dir_len(const struct hp_pair *pair, const char *comp_dir)
+{
+	size_t dir_len = strlen(comp_dir);
+
+	for (size_t len = strlen(pair->path); len > 0; len--)
+		if (pair->path[len] == '/' && dir_len > len && comp_dir[dir_len - len - 1] == '/' &&
+		    memcmp(comp_dir + dir_len - len, pair->path, len) == 0)
+			return len;
+	return 0;
+}
+
+static int
+prefix_source(struct hp_arena *arena, const char *dir, size_t len, const char **source, struct hp_err *err)
+{
+	if ((*source)[0] == '\0' || (*source)[0] == '/')
+		return 0;
+	*source = hp_arena_printf(arena, "%.*s/%s", (int)len, dir, *source);
+	return *source != NULL ? 0 : hp_err_set(err, HP_E_NOMEM, "no memory for a source line");
+}
+
+static int
+prefix_sources(struct hp_cmp *cmp, struct hp_result *ret, struct hp_err *err)
+{
+	struct hp_pair *pair = cmp->pair;
+	struct hp_dwarf *dw = cmp->new_side.dw != NULL ? cmp->new_side.dw : cmp->old_side.dw;
+	const struct hp_dwarf_unit *units;
+	size_t cnt, len;
+	int r = 0;
+
+	if (dw == NULL || strchr(pair->path, '/') == NULL)
+		return 0;
+	r = hp_dwarf_units(dw, &units, &cnt, err);
+	len = r == 0 && cnt > 0 ? source_dir_len(pair, units[0].comp_dir) : 0;
+	if (len == 0 || len > INT_MAX)
+		return r;
+	for (size_t i = 0; i < ret->reasons.cnt && r == 0; i++)
+		r = prefix_source(&ret->arena, pair->path, len, &ret->reasons.v[i].source, err);
+	for (uint32_t i = 0; pair->new_obj != NULL && i < pair->new_obj->parts->cnt && r == 0; i++)
+		if (pair->diff[i].source != NULL)
+			r = prefix_source(&pair->new_obj->elf->arena, pair->path, len, &pair->diff[i].source, err);
+	return r;
+}
+
 int
 hp_pair_compare(struct hp_result *ret, struct hp_err *err)
 {
@@ -181,6 +228,8 @@ hp_pair_compare(struct hp_result *ret, struct hp_err *err)
 		r = fill(&cmp, err);
 	if (r == 0)
 		r = note_producers(&cmp, ret, err);
+	if (r == 0)
+		r = prefix_sources(&cmp, ret, err);
 	if (r == 0)
 		ret->keep = any_change(pair->old_change, pair->old_obj) || any_change(pair->new_change, pair->new_obj) ||
 		            pair->old_obj == NULL || pair->new_obj == NULL;

@@ -213,13 +213,12 @@ const char *
 hp_side_line(struct hp_side *side, uint32_t part, uint64_t off)
 {
 	const struct hp_part *p = hp_side_part(side, part);
-	const char *file, *slash, *text;
+	const char *file, *text;
 	uint64_t line;
 
 	if (hp_side_dwarf(side, NULL) <= 0 || hp_dwarf_line(side->dw, p->sec_idx, p->off + off, &file, &line, NULL) <= 0)
 		return "";
-	slash = strrchr(file, '/');
-	text = hp_arena_printf(&side->elf->arena, "%s:%llu", slash != NULL ? slash + 1 : file, (unsigned long long)line);
+	text = hp_arena_printf(&side->elf->arena, "%s:%llu", file, (unsigned long long)line);
 	return text != NULL ? text : "";
 }
 

@@ -1,4 +1,5 @@
 /* Verdict rules about variables and constants. */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,14 +10,12 @@
 static int
 add(struct hp_cmp *cmp, enum hp_rule_id id, struct hp_side *side, uint32_t part, struct hp_err *err, const char *message)
 {
-	const char *name = hp_part_name(side->parts, part), *file, *slash;
-	char source[300] = "";
+	const char *name = hp_part_name(side->parts, part), *file;
+	char source[PATH_MAX + 24] = "";
 	uint64_t line;
 
-	if (hp_side_dwarf(side, NULL) > 0 && hp_dwarf_decl(side->dw, name, &file, &line, NULL) > 0) {
-		slash = strrchr(file, '/');
-		(void)snprintf(source, sizeof(source), "%.250s:%llu", slash != NULL ? slash + 1 : file, (unsigned long long)line);
-	}
+	if (hp_side_dwarf(side, NULL) > 0 && hp_dwarf_decl(side->dw, name, &file, &line, NULL) > 0)
+		(void)snprintf(source, sizeof(source), "%.*s:%llu", PATH_MAX, file, (unsigned long long)line);
 	return hp_reason_add(cmp->reasons, id, cmp->pair->path, name, source, err, "%s", message);
 }
 

@@ -24,7 +24,8 @@ struct hp_object {
 
 /* Where a function first differs, for people. Strings in the patch set's arena, "" = unknown. */
 struct hp_first_diff {
-	const char *source; /* "file.c:12" of the new side, else of the old */
+	const char *source; /* "src/file.c:12" of the new side, else of the old; relative to the top of the
+	                     * tree where that can be told, else to the folder the compiler ran in; or absolute */
 	const char *why;    /* one line: "instruction at +0x1c", "calls g instead of f", ... */
 };
 
@@ -45,7 +46,7 @@ struct hp_reason {
 	bool waived;          /* a refusal that a waiver accepts */
 	const char *object;   /* path of the pair, "" = whole tree */
 	const char *symbol;   /* "" = none */
-	const char *source;   /* "a.h:7", "" = unknown */
+	const char *source;   /* "include/a.h:7", "" = unknown */
 	const char *message;
 };
 
