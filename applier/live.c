@@ -124,14 +124,14 @@ hp_live_runs(struct hp_live *live, const struct hp_verified_pkg *pkg, struct hp_
 }
 
 static int
-begin(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_live_opts *opts, struct hp_live_report *report,
-      struct hp_job *ret, struct hp_err *err)
+begin(struct hp_live *live, const struct hp_verified_pkg *pkg, bool calls, const struct hp_live_opts *opts,
+      struct hp_live_report *report, struct hp_job *ret, struct hp_err *err)
 {
 	int r;
 
 	*report = (struct hp_live_report){ 0 };
 	*ret = (struct hp_job){ .opts = opts, .report = report, .deadline_ns = hp_now_ns() + opts->timeout_ns };
-	r = hp_proc_check(&live->proc, err);
+	r = hp_proc_check(&live->proc, calls, err);
 	if (r < 0)
 		return r;
 	r = hp_plan_make(&live->proc, pkg, &ret->plan, err);
@@ -224,7 +224,7 @@ hp_live_apply(struct hp_live *live, const struct hp_verified_pkg *pkg, const str
 	struct hp_job job;
 	int r;
 
-	r = begin(live, pkg, opts, ret, &job, err);
+	r = begin(live, pkg, true, opts, ret, &job, err);
 	if (r < 0)
 		return r;
 	r = hp_plan_allow(&job.plan, opts->allow, opts->allow_cnt, err);
@@ -248,7 +248,7 @@ hp_live_revert(struct hp_live *live, const struct hp_verified_pkg *pkg, const st
 	struct hp_job job;
 	int r;
 
-	r = begin(live, pkg, opts, ret, &job, err);
+	r = begin(live, pkg, false, opts, ret, &job, err);
 	if (r < 0)
 		return r;
 	if (job.plan.old == NULL) {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,8 +143,35 @@ check_exe(const struct hp_proc *proc, struct hp_err *err)
 	return 0;
 }
 
+/* PTRACE_O_SUSPEND_SECCOMP of ptrace(2): what can be known before it is tried. */
+static bool
+may_suspend_seccomp(void)
+{
+	struct hp_proc self = { .dir_fd = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC), .mem_fd = -1 };
+	char text[4096];
+	ssize_t n = self.dir_fd >= 0 ? hp_proc_text(&self, "status", text, sizeof(text)) : -1;
+	const char *caps = n > 0 ? status_field(text, "CapEff") : NULL;
+	const char *mode = n > 0 ? status_field(text, "Seccomp") : NULL;
+
+	hp_fd_auto(&self.dir_fd);
+	return caps != NULL && (strtoull(caps, NULL, 16) >> CAP_SYS_ADMIN & 1) && (mode == NULL || *mode == '0');
+}
+
+bool
+hp_proc_task_filtered(const struct hp_proc *proc, pid_t tid)
+{
+	char name[64], text[4096];
+	const char *field;
+
+	(void)snprintf(name, sizeof(name), "task/%d/status", tid);
+	if (hp_proc_text(proc, name, text, sizeof(text)) < 0)
+		return true;
+	field = status_field(text, "Seccomp");
+	return field != NULL && *field != '0';
+}
+
 static int
-check_task(const struct hp_proc *proc, pid_t tid, struct hp_err *err)
+check_task(const struct hp_proc *proc, pid_t tid, bool may_suspend, struct hp_err *err)
 {
 	char name[64], text[4096], comm[64] = "?";
 	const char *field;
@@ -153,10 +181,12 @@ check_task(const struct hp_proc *proc, pid_t tid, struct hp_err *err)
 	if (hp_proc_text(proc, name, text, sizeof(text)) < 0 || is_dead(text))
 		return 0; /* a thread that has ended needs no check */
 	field = status_field(text, "Seccomp");
-	if (field != NULL && *field != '0')
-		return hp_err_set(err, HP_E_UNPATCHABLE, "thread %d of process %d (%s) is under seccomp (mode %c)", tid,
-		                  proc->pid,
-		                  proc->comm, *field);
+	if (field != NULL && *field != '0' && !may_suspend)
+		return hp_err_set(
+			err, HP_E_UNPATCHABLE,
+			"thread %d of process %d (%s) is under seccomp (mode %c), and this command may not suspend that "
+			"(it needs CAP_SYS_ADMIN, and to be free of seccomp itself)",
+			tid, proc->pid, proc->comm, *field);
 	field = status_field(text, "TracerPid");
 	tracer = field != NULL ? strtol(field, NULL, 10) : 0;
 	if (tracer != 0) {
@@ -177,9 +207,10 @@ check_task(const struct hp_proc *proc, pid_t tid, struct hp_err *err)
 }
 
 int
-hp_proc_check(const struct hp_proc *proc, struct hp_err *err)
+hp_proc_check(const struct hp_proc *proc, bool calls, struct hp_err *err)
 {
 	HP_AUTO(hp_mem) pid_t *tids = NULL;
+	bool may_suspend = !calls || may_suspend_seccomp();
 	size_t cap = 256, cnt;
 	int r;
 
@@ -198,7 +229,7 @@ hp_proc_check(const struct hp_proc *proc, struct hp_err *err)
 			break;
 	}
 	for (size_t i = 0; i < cnt; i++) {
-		r = check_task(proc, tids[i], err);
+		r = check_task(proc, tids[i], may_suspend, err);
 		if (r < 0)
 			return r;
 	}

@@ -44,10 +44,13 @@ struct hp_areas {
 HP_MUST_CHECK int hp_proc_open(pid_t pid, struct hp_proc *ret, struct hp_err *err);
 void hp_proc_close(struct hp_proc *proc);
 
-/* hp_proc_check(proc, err): whether a switch may be tried at all: every task free of seccomp (HP_E_UNPATCHABLE; a filter
- * may kill for a call that it does not know, so it is never probed) and of a tracer (HP_E_BUSY, naming it), executable of our
- * CPU and word size (HP_E_UNPATCHABLE). */
-HP_MUST_CHECK int hp_proc_check(const struct hp_proc *proc, struct hp_err *err);
+/* hp_proc_check(proc, calls, err): whether a switch may be tried at all: every task free of seccomp, or we may suspend it
+ * (HP_E_UNPATCHABLE; a filter may kill for a call that it does not know, so it is never probed; without ${calls} nothing is
+ * called) and of a tracer (HP_E_BUSY, naming it), executable of our CPU and word size (HP_E_UNPATCHABLE). */
+HP_MUST_CHECK int hp_proc_check(const struct hp_proc *proc, bool calls, struct hp_err *err);
+
+/* hp_proc_task_filtered(proc, tid): under seccomp, or it cannot be known. */
+bool hp_proc_task_filtered(const struct hp_proc *proc, pid_t tid);
 
 /* hp_proc_maps(proc, arena, ret, err): HP_E_BUSY when the process is gone. O(size of maps). */
 HP_MUST_CHECK int hp_proc_maps(const struct hp_proc *proc, struct hp_arena *arena, struct hp_areas *ret, struct hp_err *err);

@@ -339,6 +339,11 @@ hp_hold_begin(const struct hp_proc *proc, const struct hp_task *task, const stru
 	ret->gadgets = *gadgets;
 	ret->dirty = ret->masked = ret->left_alone = false;
 	ret->xstate.len = 0;
+	/* Undone by PTRACE_DETACH, and by the kernel when hpbuild dies. */
+	if (hp_proc_task_filtered(proc, task->tid) &&
+	    ptrace(PTRACE_SETOPTIONS, task->tid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_SUSPEND_SECCOMP) < 0)
+		return hp_err_set(err, HP_E_UNPATCHABLE, "thread %d is under seccomp, which cannot be suspended: %s", task->tid,
+		                  strerror(errno));
 	if (ptrace(PTRACE_GETSIGMASK, task->tid, sizeof(uint64_t), &ret->saved_mask) < 0)
 		return hp_err_set(err, HP_E_BUSY, "thread %d: cannot read its signal mask: %s", task->tid, strerror(errno));
 	if (hp_arch_frame_make(task->tid, &ret->saved, ret->saved_mask, gadgets, stack_lo, &ret->frame) &&

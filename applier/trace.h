@@ -72,7 +72,8 @@ struct hp_hold {
 };
 
 /* hp_hold_begin(proc, task, gadgets, stack_lo, ret, err): save registers and signal mask, write the frame to the stack, below
- * what is in use and not below ${stack_lo}. The thread itself is not changed yet. HP_E_BUSY. */
+ * what is in use and not below ${stack_lo}. The thread itself is not changed yet; its seccomp filters
+ * are suspended until it is let go. HP_E_BUSY; HP_E_UNPATCHABLE: they cannot be. */
 HP_MUST_CHECK int hp_hold_begin(const struct hp_proc *proc, const struct hp_task *task, const struct hp_arch_gadgets *gadgets,
                                 uint64_t stack_lo, struct hp_hold *ret, struct hp_err *err);
 /* hp_hold_call(hold, nr, args, ret, err): make system call ${nr}. ret: its result. HP_E_BUSY: the target died. */

@@ -14,6 +14,11 @@ unharmed() {
 	grep -q '^TracerPid:.0$' "/proc/$pid/status" || fail "process $pid is still traced"
 }
 
+unharmed_by_revert() {
+	grep -q '^Seccomp:.2$' "/proc/$pid/status" || fail "process $pid lost its filter"
+	grep -q '^State:.[SR]' "/proc/$pid/status" || fail "process $pid does not run"
+}
+
 # refused CODE TEXT ARGS...: apply to $pid is refused.
 refused() {
 	code=$1 text=$2
@@ -24,8 +29,23 @@ refused() {
 	unharmed
 }
 
-start_victim "$W/seccomp.out" "$W/victim" seccomp
-refused 10 'under seccomp \(mode 2\)' "$W/fix.hpk"
+# Filters are suspended, or the process is left alone; they are never tried.
+for kill in 0 1; do
+	start_victim "$W/seccomp.out" "$W/victim" seccomp "$kill"
+	if command -v setpriv >/dev/null 2>&1 && [ "$(id -u)" -eq 0 ]; then
+		maps=$(wc -l <"/proc/$pid/maps")
+		expect_exit 10 setpriv --bounding-set -sys_admin "$hpbuild" apply --pid "$pid" "$W/fix.hpk" 2>"$W/err"
+		expect_text "$W/err" 'under seccomp \(mode 2\).*CAP_SYS_ADMIN'
+		unharmed
+		"$hpbuild" apply --pid "$pid" "$W/fix.hpk" >"$W/out"
+		wait_line "$W/seccomp.out" '^answer 7$' 20
+		setpriv --bounding-set -sys_admin "$hpbuild" revert --pid "$pid" >"$W/out"
+		unharmed_by_revert
+	else
+		refused 10 'under seccomp \(mode 2\)' "$W/fix.hpk"
+	fi
+	kill -KILL "$pid"
+done
 
 start_victim "$W/plain.out" "$W/victim"
 plain=$pid
