@@ -175,10 +175,10 @@ map_all(struct hp_job *job, struct hp_borrow *b, struct hp_err *err)
 	if (r < 0)
 		return r;
 	hp_job_step(job, HP_STEP_BORROWED);
-	r = map_record(job, b, err);
+	/* The record comes last: where there is one, the payload has its protections. */
 	for (uint32_t i = 0; i < job->plan.rec.targets_cnt && r == 0; i++)
 		r = protect_payload(job, b, i, err);
-	return r;
+	return r == 0 ? map_record(job, b, err) : r;
 }
 
 /* Bytes of a segment that are not the zeros which fresh memory has anyhow. */

@@ -56,6 +56,9 @@ pick(const struct hp_recs *recs, const struct hp_rec **ret, struct hp_err *err)
 		if (found == NULL)
 			found = &recs->v[i];
 	}
+	if (found == NULL && recs->bad_cnt > 0)
+		return hp_err_set(err, HP_E_BUSY, "the process has %zu record%s that cannot be read", recs->bad_cnt,
+		                  recs->bad_cnt == 1 ? "" : "s");
 	if (found == NULL && arg_id != NULL)
 		return hp_err_set(err, HP_E_NOTHING, "the process has no package '%s'", hp_esc(arg_id));
 	if (found == NULL)
