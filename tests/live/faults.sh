@@ -59,7 +59,7 @@ tries=0
 for kind in write ptrace read; do
 	case $kind in read) step=67 ;; ptrace) step=13 ;; write) step=3 ;; esac
 	[ -z "${LONG:-}" ] || step=1
-	sweep $kind '' $step
-	[ "$kind" = read ] || sweep $kind ever $((step * 2 - 1))
+	sweep "$kind" "" "$step"
+	[ "$kind" = read ] || sweep "$kind" ever $((step * 2 - 1))
 done
 echo "$tries faults"
