@@ -1,11 +1,33 @@
 #!/bin/sh
-# Unwinding through patched frames: cancellation and pthread_exit, a debugger.
+# Unwinding through patched frames: backtrace(), cancellation and pthread_exit, a debugger.
 . tests/lib/sh
 . tests/lib/live
 . tests/lib/swap
 can_trace
 swap_init
 S='-ffunction-sections -fdata-sections'
+
+# backtrace() must see the callers above the patched frame, for a frame with and without a frame pointer.
+scenario trace <<'C'
+#define _GNU_SOURCE
+#include <execinfo.h>
+#include <string.h>
+APART static long depth(void) {
+	void *v[40];
+	return backtrace(v, 40);
+}
+APART static long frames(long n) {
+	volatile char pad[300];
+	memset((char *)pad, (int)n, sizeof(pad));
+#ifdef FIX
+	return depth() * 10 + pad[299] * 2 + 1000;
+#else
+	return depth() * 10 + pad[299];
+#endif
+}
+APART static long outer(long n) { return frames(n) + 1; }
+long trace(long n) { return outer(n) * 2; }
+C
 
 scenario cancel <<'C'
 #include <pthread.h>
@@ -60,7 +82,7 @@ C
 swap gcc "-O2 $S" pie ''
 swap gcc "-O2 $S -fomit-frame-pointer" exec ''
 swap gcc "-O0 $S" shared ''
-swap_or_refused 'exception' gcc "-O2 $S -fexceptions" pie ''
+swap_or_refused 'exception tables' gcc "-O2 $S -fexceptions" pie ''
 swap gcc "-O2 $S" static ''
 if command -v clang >/dev/null; then swap clang "-O2 $S" pie ''; fi
 forget

@@ -1,5 +1,5 @@
 #!/bin/sh
-# C++ exceptions through patched frames that have no tables of their own: caught as in the fixed build, or refused; never a dead
+# C++ exceptions through patched frames that have no tables of their own: caught as in the fixed build; never a dead
 # process.
 . tests/lib/sh
 . tests/lib/live
