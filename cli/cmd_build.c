@@ -97,8 +97,8 @@ rebuild_and_pack(char *const *command, const char *work_dir)
 {
 	HP_AUTO(hp_mem) char *originals = NULL;
 	struct hp_rebuild rb = {
-		.source = arg_source, .objects = arg_objects, .patches = arg_patches.v, .patches_cnt = arg_patches.cnt, .strip = (unsigned)arg_strip,
-		.command = command, .work_dir = work_dir,
+		.source = arg_source, .objects = arg_objects, .patches = arg_patches.v, .patches_cnt = arg_patches.cnt,
+		.strip = (unsigned)arg_strip, .command = command, .work_dir = work_dir,
 	};
 	struct hp_err err = { 0 };
 

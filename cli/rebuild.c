@@ -83,7 +83,8 @@ keep_originals(const struct hp_rebuild *rb, struct hp_err *err)
 		r = from == NULL || to == NULL ? hp_err_set(err, HP_E_NOMEM, "no memory") : hp_file_copy(from, to, err);
 	}
 	if (r == 0 && cnt == 0)
-		r = hp_err_set(err, HP_E_NOTHING, "the build command left no object file (.o) below '%s' (--objects DIR says where else they are)",
+		r = hp_err_set(err, HP_E_NOTHING,
+		               "the build command left no object file (.o) below '%s' (--objects DIR says where else they are)",
 		               hp_esc(rb->objects));
 	return r;
 }

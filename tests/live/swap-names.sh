@@ -19,7 +19,7 @@ for i in 1 2 3; do
 static long state = $i * 100;
 static const long scale[4] = { $i, 2, 3, 4 };
 const long *volatile keep$i = scale;
-APART static long helper(long n) { state += n; return state * scale[0] + keep$i[1]; }
+APART static long helper(long n) { state += n; return state * scale[0] + keep${i}[1]; }
 APART static long work(long n) {
 	static long calls = $i;
 	return helper(n) * BY + ++calls + state;
