@@ -4,7 +4,10 @@
  *
  * The linked one is: in a shared library libtool's .libs/ object, in an executable the other; then the one that proves more
  * functions (a joined object); then any, if the new code has the same size everywhere. Objects all of whose changed functions are
- * claimed by a better one are not part of the module. */
+ * claimed by a better one are not part of the module; of others (inline functions of C++ headers) only those functions are not.
+ *
+ * A weak definition loses against a strong one of another object, linked or not known here. Its code is not in the module, or is
+ * so only because both are equal; the place of that name tells nothing about this object, and must not be redirected to its code. */
 #include "packager/internal.h"
 
 #include <inttypes.h>
@@ -19,6 +22,105 @@ struct claim {
 	bool libs;     /* the path fits the kind of module */
 	uint32_t proven;
 };
+
+static bool
+is_weak(const struct hp_parts *parts, uint32_t part)
+{
+	const struct hp_part *p = &parts->v[part];
+
+	for (uint32_t j = 0; j < p->syms_cnt; j++)
+		if (parts->elf->syms[parts->part_syms[p->syms_first + j]].bind != STB_WEAK)
+			return false;
+	return p->syms_cnt > 0;
+}
+
+/* Does another object of the tree have this name, by a strong definition if ${strong}, with the code that stands at ${va}? */
+static int
+defined_elsewhere(struct hp_pk *pk, const struct hp_pk_obj *obj, const char *name, uint64_t va, bool strong, struct hp_err *err)
+{
+	for (size_t o = 0; o < pk->objs_cnt; o++) {
+		const struct hp_object *old = pk->objs[o].pair->old_obj;
+
+		if (&pk->objs[o] == obj || old == NULL)
+			continue;
+		for (uint32_t i = 1; i < old->elf->syms_cnt; i++) {
+			const struct hp_sym *sym = &old->elf->syms[i];
+			uint32_t part = old->parts->sym_part[i], cnt;
+			int r;
+
+			if (part == HP_NONE || sym->bind == STB_LOCAL || (strong && sym->bind == STB_WEAK) ||
+			    old->parts->v[part].kind != HP_PART_FUNC || sym->value != old->parts->v[part].off ||
+			    old->parts->v[part].rels_cnt > pk->finds_max || strcmp(sym->name, name) != 0)
+				continue;
+			r = hp_preimage_match(old->parts, part, pk->mod, va, pk->finds, &cnt, NULL, err);
+			if (r != 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+/* The module's own symbol keeps place and binding of the definition that was linked. 1 a strong one, or one elsewhere; -1: the
+ * module has no such symbol. */
+static int
+bound_strongly(const struct hp_pk *pk, const char *name, uint64_t va)
+{
+	uint32_t first, cnt = hp_module_named(pk->mod, name, &first);
+	int r = -1;
+
+	for (uint32_t i = 0; i < cnt; i++) {
+		const struct hp_mod_sym *s = &pk->mod->syms[pk->mod->by_name[first + i]];
+
+		if (s->bind == STB_LOCAL)
+			continue;
+		if (s->va == va)
+			return s->bind != STB_WEAK;
+		r = 1;
+	}
+	return r;
+}
+
+static int
+has_lost(struct hp_pk *pk, const struct hp_pk_obj *obj, uint32_t part, struct hp_err *err)
+{
+	const struct hp_place *place = &obj->places[part];
+	const char *name = hp_part_name(obj->pair->old_obj->parts, part);
+	const struct hp_known *k = hp_known_name(pk, name);
+	int strong = bound_strongly(pk, name, place->va);
+
+	/* Proven code means another place by this name; the weak code is there all the same, but nobody calls it. */
+	if (strong == 1 || (k != NULL && k->has_addr && k->addr != place->va))
+		return 1;
+	if (strong < 0)
+		return defined_elsewhere(pk, obj, name, place->va, place->state == HP_FUNC_PROVEN, err);
+	return place->state == HP_FUNC_MISMATCH ? defined_elsewhere(pk, obj, name, place->va, false, err) : 0;
+}
+
+int
+hp_mark_lost(struct hp_pk *pk, struct hp_err *err)
+{
+	for (size_t o = 0; o < pk->objs_cnt; o++) {
+		struct hp_pk_obj *obj = &pk->objs[o];
+		const struct hp_object *old = obj->pair->old_obj;
+
+		if (!obj->changed || old == NULL)
+			continue;
+		for (uint32_t i = 0; i < old->parts->cnt; i++) {
+			struct hp_place *place = &obj->places[i];
+			int r;
+
+			if (old->parts->v[i].kind != HP_PART_FUNC || !is_weak(old->parts, i) ||
+			    (place->state != HP_FUNC_PROVEN && place->state != HP_FUNC_MISMATCH))
+				continue;
+			r = has_lost(pk, obj, i, err);
+			if (r < 0)
+				return r;
+			if (r > 0)
+				place->state = HP_FUNC_ABSENT;
+		}
+	}
+	return 0;
+}
 
 static bool
 fits_kind(const struct hp_pk *pk, const struct hp_pk_obj *obj)
@@ -137,6 +239,13 @@ check_choice(const struct claim *best, const struct claim *other, struct hp_err 
 	                  hp_esc(best->obj->pair->path), hp_esc(other->obj->pair->path), hp_esc(name_of(best)), best->va);
 }
 
+/* What stays in an object that lost its claim: as if the linker had dropped it. */
+static void
+lose(const struct claim *c)
+{
+	c->obj->places[c->obj->pair->new_twin[c->part]].state = HP_FUNC_ABSENT;
+}
+
 int
 hp_drop_duplicates(struct hp_pk *pk, struct hp_err *err)
 {
@@ -153,6 +262,9 @@ hp_drop_duplicates(struct hp_pk *pk, struct hp_err *err)
 		v[i].obj->in_module = false;
 	for (size_t i = 0; i < cnt; i++)
 		v[i].obj->in_module |= wins(v, i);
+	for (size_t i = 0; i < cnt; i++)
+		if (v[i].obj->in_module && !wins(v, i))
+			lose(&v[i]);
 	for (size_t i = 1; i < cnt; i++) {
 		int r = is_same(&v[i - 1], &v[i]) ? check_choice(&v[i - 1], &v[i], err) : 0;
 

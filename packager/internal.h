@@ -108,6 +108,7 @@ struct hp_pk {
 	struct hp_item *items, **items_tail;
 	struct hp_fix *fixes, **fixes_tail;
 	struct hp_find *finds;   /* scratch for one match */
+	uint32_t finds_max;      /* relocations of a part for which it has room */
 };
 
 struct hp_new_def {
@@ -120,7 +121,9 @@ struct hp_new_def {
 HP_MUST_CHECK int hp_locate(struct hp_pk *pk, struct hp_err *err);
 /* judge.c: after locating: which objects are part of the module; HP_E_BASELINE when one is, but differs. */
 HP_MUST_CHECK int hp_judge(struct hp_pk *pk, struct hp_err *err);
-/* duplicates.c: of objects that are proven at the same places the one that was linked stays in the module. HP_E_BASELINE when
+/* duplicates.c: weak definitions that lost against another object's become HP_FUNC_ABSENT; before hp_judge() looks at states. */
+HP_MUST_CHECK int hp_mark_lost(struct hp_pk *pk, struct hp_err *err);
+/* hp_drop_duplicates(pk, err): of objects that are proven at the same places the one that was linked stays in the module. HP_E_BASELINE when
  * nothing tells which. */
 HP_MUST_CHECK int hp_drop_duplicates(struct hp_pk *pk, struct hp_err *err);
 /* hp_address_of_name(pk, name, ret, err): address of the module's own definition of global ${name}. 1, 0, HP_E_BASELINE
@@ -166,6 +169,8 @@ struct hp_use {
 	struct hp_ref ref;
 	const char *name;          /* of what is meant, for messages */
 };
+/* hp_is_lost(obj, part): the patched side's part has a twin that the module does not have from this object. */
+bool hp_is_lost(const struct hp_pk_obj *obj, uint32_t part);
 /* hp_target_find(pk, use, ret, err): value of the reference: never a GOT slot or cell unless it is a branch through one. */
 HP_MUST_CHECK int hp_target_find(struct hp_pk *pk, const struct hp_use *use, struct hp_target *ret, struct hp_err *err);
 /* hp_target_slot(pk, use, branch, ret_slot, err): GOT slot of the module with the address of an imported or preemptible symbol.

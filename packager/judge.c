@@ -104,10 +104,12 @@ hp_judge(struct hp_pk *pk, struct hp_err *err)
 {
 	bool any = false;
 	const char *path = "";
+	int r = hp_mark_lost(pk, err);
 
+	if (r < 0)
+		return r;
 	for (size_t o = 0; o < pk->objs_cnt; o++) {
 		struct hp_pk_obj *obj = &pk->objs[o];
-		int r;
 
 		if (!obj->changed)
 			continue;

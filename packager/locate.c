@@ -91,6 +91,9 @@ candidates(const struct hp_pk *pk, const struct hp_pk_obj *obj, uint32_t part_id
 
 				if (s->type == STT_TLS || s->type == STT_OBJECT || (pass == 0 && !mine))
 					continue;
+				/* A weak definition lost: this is another object's, perhaps with equal code. */
+				if (sym->bind == STB_WEAK && s->bind == STB_GLOBAL)
+					continue;
 				own += mine;
 				(void)add_candidate(v, &cnt, s->va);
 			}
@@ -412,6 +415,7 @@ hp_locate(struct hp_pk *pk, struct hp_err *err)
 		if (r < 0)
 			return r;
 	}
+	pk->finds_max = max_rels;
 	pk->finds = hp_arena_array(&pk->arena, max_rels, sizeof(*pk->finds));
 	if (pk->finds == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory");

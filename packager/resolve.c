@@ -278,6 +278,8 @@ index_defs(struct hp_pk *pk, struct hp_pk_obj *obj, struct hp_err *err)
 		/* An unchanged function that another object's definition has replaced stays what it is in the baseline. */
 		if (sym->bind == STB_WEAK && !(obj->pair->include != NULL && obj->pair->include[part]))
 			continue;
+		if (hp_is_lost(obj, part))
+			continue;
 		def = hp_arena_alloc(&pk->arena, sizeof(*def));
 		if (def == NULL)
 			return hp_err_set(err, HP_E_NOMEM, "no memory");

@@ -228,6 +228,42 @@ is_ifunc(const struct hp_pk *pk, const char *name)
 	return false;
 }
 
+bool
+hp_is_lost(const struct hp_pk_obj *obj, uint32_t part)
+{
+	uint32_t twin = obj->pair->new_twin != NULL ? obj->pair->new_twin[part] : HP_NONE;
+
+	return twin != HP_NONE && obj->places != NULL && obj->places[twin].state == HP_FUNC_ABSENT;
+}
+
+/* A weak (or unique) name that this object defines and another one too: what was linked is meant, in every object. 0: as usual. */
+static int
+find_weak(struct hp_pk *pk, const struct hp_use *use, const struct hp_sym *sym, struct hp_target *ret, struct hp_err *err)
+{
+	struct hp_pk_obj *obj = use->item->obj;
+	uint32_t part = use->ref.part_idx;
+	int64_t off = use->ref.off - (int64_t)(sym->value - obj->pair->new_obj->parts->v[part].off);
+	uint64_t v;
+	int r;
+
+	if (hp_map_get_str(&pk->new_defs, sym->name, &v)) {
+		const struct hp_new_def *def = (const struct hp_new_def *)(uintptr_t)v;
+
+		if (def->obj == obj && def->part_idx == part)
+			return 0;
+		r = find_part(pk, use, def->obj, def->part_idx, (int64_t)def->off + off, ret, err);
+		return r < 0 ? r : 1;
+	}
+	if (!hp_is_lost(obj, part))
+		return 0;
+	r = hp_address_of_name(pk, sym->name, &v, err);
+	if (r == 0)
+		return 0; /* nowhere in the module: nobody but this object can mean it */
+	if (r > 0)
+		to_module(ret, v, off);
+	return r;
+}
+
 int
 hp_target_find(struct hp_pk *pk, const struct hp_use *use, struct hp_target *ret, struct hp_err *err)
 {
@@ -247,6 +283,12 @@ hp_target_find(struct hp_pk *pk, const struct hp_use *use, struct hp_target *ret
 	}
 	if (is_global(sym) && is_preemptible(pk, sym))
 		return find_import(pk, use, use->ref.branch, ret, err);
+	if (is_global(sym) && sym->bind != STB_GLOBAL && use->ref.part_idx != HP_NONE && obj->pair->include != NULL &&
+	    obj->pair->include[use->ref.part_idx]) {
+		r = find_weak(pk, use, sym, ret, err);
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
 	if (use->ref.part_idx != HP_NONE)
 		return find_part(pk, use, obj, use->ref.part_idx, use->ref.off, ret, err);
 	if (!is_global(sym) || sym->sec_idx == HP_SEC_ABS || sym->sec_idx == HP_SEC_OTHER)
