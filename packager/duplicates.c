@@ -6,8 +6,8 @@
  * functions (a joined object); then any, if the new code has the same size everywhere. Objects all of whose changed functions are
  * claimed by a better one are not part of the module; of others (inline functions of C++ headers) only those functions are not.
  *
- * A weak definition loses against a strong one of another object, linked or not known here. Its code is not in the module, or is
- * so only because both are equal; the place of that name tells nothing about this object, and must not be redirected to its code. */
+ * A weak definition loses against a strong one of another object, known here or not. Its code is not in the module, or only
+ * because both are equal; the place of that name tells nothing about this object and must not be redirected to its code. */
 #include "packager/internal.h"
 
 #include <inttypes.h>

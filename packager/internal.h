@@ -123,8 +123,8 @@ HP_MUST_CHECK int hp_locate(struct hp_pk *pk, struct hp_err *err);
 HP_MUST_CHECK int hp_judge(struct hp_pk *pk, struct hp_err *err);
 /* duplicates.c: weak definitions that lost against another object's become HP_FUNC_ABSENT; before hp_judge() looks at states. */
 HP_MUST_CHECK int hp_mark_lost(struct hp_pk *pk, struct hp_err *err);
-/* hp_drop_duplicates(pk, err): of objects that are proven at the same places the one that was linked stays in the module. HP_E_BASELINE when
- * nothing tells which. */
+/* hp_drop_duplicates(pk, err): of objects that are proven at the same places the one that was linked stays in the module.
+ * HP_E_BASELINE when nothing tells which. */
 HP_MUST_CHECK int hp_drop_duplicates(struct hp_pk *pk, struct hp_err *err);
 /* hp_address_of_name(pk, name, ret, err): address of the module's own definition of global ${name}. 1, 0, HP_E_BASELINE
  * ambiguous. */

@@ -236,7 +236,8 @@ hp_is_lost(const struct hp_pk_obj *obj, uint32_t part)
 	return twin != HP_NONE && obj->places != NULL && obj->places[twin].state == HP_FUNC_ABSENT;
 }
 
-/* A weak (or unique) name that this object defines and another one too: what was linked is meant, in every object. 0: as usual. */
+/* A weak (or unique) name that this object defines and another one too: what was linked is meant, in every object. 0: as usual.
+ */
 static int
 find_weak(struct hp_pk *pk, const struct hp_use *use, const struct hp_sym *sym, struct hp_target *ret, struct hp_err *err)
 {

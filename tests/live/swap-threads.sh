@@ -78,16 +78,17 @@ long since(long n) {
 		stay = 1;
 		return 2;
 	}
-	for (int i = 0; i < 4; i++)
-		from[i] = rounds[i];
-	do {
-		usleep(100);
-		done = 1;
+	for (int again = 0; again < 2; again++) {
+		olds = news = 0;
 		for (int i = 0; i < 4; i++)
-			done &= rounds[i] > from[i] + 2;
-	} while (!done);
-	olds = news = 0;
-	usleep(3000);
+			from[i] = rounds[i];
+		do {
+			usleep(100);
+			done = 1;
+			for (int i = 0; i < 4; i++)
+				done &= rounds[i] > from[i] + 2;
+		} while (!done);
+	}
 	return (olds > 0) + (news > 0) * 10 + wrong * 100;
 }
 C
