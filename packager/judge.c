@@ -44,6 +44,33 @@ proven_elsewhere(const struct hp_pk *pk, const struct hp_pk_obj *obj, const char
 	return false;
 }
 
+/* Another changed object of the same source file, all of which is proven: of that pair it is the linked one. */
+static bool
+has_proven_twin(const struct hp_pk *pk, const struct hp_pk_obj *obj)
+{
+	for (size_t o = 0; o < pk->objs_cnt; o++) {
+		const struct hp_pk_obj *other = &pk->objs[o];
+
+		if (other != obj && other->changed && other->pair->old_obj != NULL && strcmp(other->file, obj->file) == 0 &&
+		    count(other, HP_FUNC_PROVEN) > 0 && count(other, HP_FUNC_MISMATCH) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Something is proven to be this object's, and no other object proves it. */
+static bool
+has_own_code(const struct hp_pk *pk, const struct hp_pk_obj *obj)
+{
+	const struct hp_parts *parts = obj->pair->old_obj->parts;
+
+	for (uint32_t i = 0; i < parts->cnt; i++)
+		if (is_func(parts, i) && obj->places[i].state == HP_FUNC_PROVEN && !obj->places[i].by_place &&
+		    !proven_elsewhere(pk, obj, hp_part_name(parts, i)))
+			return true;
+	return false;
+}
+
 static bool
 is_other_module(const struct hp_pk *pk, const struct hp_pk_obj *obj)
 {
@@ -64,7 +91,13 @@ is_other_module(const struct hp_pk *pk, const struct hp_pk_obj *obj)
 			return false;
 		claimed = true;
 	}
-	return claimed;
+	if (!claimed)
+		return false;
+	/* The same name in another object is not enough to leave this one out: static functions share names, and a baseline of other
+	 * source would get half of the fix. */
+	if (pk->mod->has_files && obj->file[0] != '\0' && hp_map_get_str(&pk->mod->files, obj->file, &v))
+		return has_proven_twin(pk, obj);
+	return pk->mod->has_files || !has_own_code(pk, obj);
 }
 
 static int

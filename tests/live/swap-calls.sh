@@ -224,11 +224,11 @@ swap gcc "-O0 $S" exec ''
 swap gcc "-O2 $S" shared ''
 swap gcc "-Os $S" static ''
 swap gcc "-O2 -fno-plt $S" pie -Wl,-z,now
-swap gcc "-O2 $S" exec -Wl,-z,lazy
-swap gcc "-O2 -fno-pic $S" exec -Wl,-z,now
+more gcc "-O2 $S" exec -Wl,-z,lazy
+more gcc "-O2 -fno-pic $S" exec -Wl,-z,now
 if command -v clang >/dev/null; then
 	swap clang "-O2 $S" pie ''
-	swap clang "-Os $S" exec ''
-	swap clang "-O0 $S" shared ''
+	more clang "-Os $S" exec ''
+	more clang "-O0 $S" shared ''
 fi
 echo "$swap_cases cases"

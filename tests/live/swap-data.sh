@@ -118,7 +118,7 @@ swap gcc "-O2 -fPIC $S" shared ''
 swap gcc "-O0" static ''
 if command -v clang >/dev/null; then
 	swap clang "-O2 $S" pie ''
-	swap clang "-O0 $S" exec ''
+	more clang "-O0 $S" exec ''
 	swap clang "-Os $S" shared ''
 fi
 if [ -n "${LONG:-}" ]; then
@@ -190,7 +190,7 @@ long tls(long n) { return work(n); }
 C
 
 swap gcc "-O2 $S" pie ''
-swap gcc "-O0 $S" exec ''
+more gcc "-O0 $S" exec ''
 swap gcc "-O2 $S" static ''
 swap gcc "-O2 $S" shared ''
 swap gcc "-O2 -ftls-model=initial-exec $S" shared ''

@@ -52,11 +52,11 @@ C
 swap gcc "-O2 $S -fcf-protection=full" pie -Wl,-z,ibtplt
 swap gcc "-Os -fcf-protection=full" shared ''
 swap gcc "-O2 $S -fpatchable-function-entry=16,14" pie ''
-swap gcc "-O2 $S -fpatchable-function-entry=5" exec ''
-swap gcc "-O2 -pg" pie ''
+more gcc "-O2 $S -fpatchable-function-entry=5" exec ''
+more gcc "-O2 -pg" pie ''
 swap gcc "-O2 $S -pg -mfentry" exec ''
 swap gcc "-O2 $S -pg -mfentry -fcf-protection=full" pie ''
-swap gcc "-O1 -fstack-protector-all -fstack-clash-protection" pie ''
+more gcc "-O1 -fstack-protector-all -fstack-clash-protection" pie ''
 swap gcc "-O2 -falign-functions=1 $S" pie -Wl,--gc-sections
 if command -v clang >/dev/null; then
 	swap clang "-O2 $S -fcf-protection=full" exec ''

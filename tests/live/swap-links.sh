@@ -66,12 +66,13 @@ gcc -c -fno-pie -O1 -o "$W/copy.o" "$W/copy.c"
 
 for flags in '' -Wl,-z,now -Wl,-Bsymbolic -Wl,-Bsymbolic-functions; do
 	for pre in '' "$W/pre.so"; do
+		[ -n "$pre" ] || [ -n "${LONG:-}" ] || [ -z "$flags" ] || continue
 		PRELOAD=$pre swap gcc "-O2 $S" shared "$flags"
 	done
 done
 PRELOAD=$W/pre.so swap gcc "-O2 -fno-plt $S" shared ''
 PRELOAD=$W/pre.so swap gcc "-O0" shared -Wl,-z,now
-PRELOAD=$W/pre.so swap gcc "-O2 -fno-semantic-interposition -fvisibility=protected $S" shared ''
+PRELOAD=$W/pre.so more gcc "-O2 -fno-semantic-interposition -fvisibility=protected $S" shared ''
 PROGFLAGS="-no-pie -rdynamic $W/copy.o" swap gcc "-O2 $S" shared ''
 STRIP=1 PRELOAD=$W/pre.so swap gcc "-O2 $S" shared ''
 if command -v clang >/dev/null; then

@@ -47,7 +47,7 @@ swap gcc "-O2 $S" pie ''
 swap gcc "-O2" exec ''
 STRIP=1 swap gcc "-O2 $S" pie ''
 swap gcc "-O0" shared ''
-STRIP=1 swap gcc "-O2" shared ''
+STRIP=1 more gcc "-O2" shared ''
 if command -v clang >/dev/null; then
 	swap clang "-O2 $S" pie ''
 	STRIP=1 swap clang "-Os" exec ''
@@ -83,5 +83,5 @@ if command -v ld.lld >/dev/null; then
 	swap_or_refused 'share|same address|HP2' gcc "-O2 -fno-ipa-icf $S" pie '-fuse-ld=lld -Wl,--icf=all'
 	STRIP=1 swap_or_refused 'share|same address|HP2|baseline' gcc "-O2 -fno-ipa-icf $S" pie '-fuse-ld=lld -Wl,--icf=all'
 fi
-swap gcc "-O2 -fno-ipa-icf $S" pie ''
+more gcc "-O2 -fno-ipa-icf $S" pie ''
 echo "$swap_cases cases"

@@ -201,4 +201,40 @@ mkdir "$W/empty"
 expect_exit 7 "$hpbuild" pack --original "$W/empty" --patched "$W/empty" --baseline "$W/orig/prog" -o "$W/x.hpk" >"$W/out" 2>"$W/err"
 expect_exit 1 "$hpbuild" pack --original "$W/orig" --patched "$W/fixed" --baseline "$W/empty" -o "$W/x.hpk" >"$W/out" 2>"$W/err"
 [ ! -e "$W/x.hpk" ] || fail 'a package was written'
+
+# One of two changed objects has a static function that is not the baseline's, under a name that the other object has as well:
+# never half of the fix in silence.
+forget
+for i in 1 2; do
+	scenario half$i <<C
+#if defined(OTHER) && $i == 2
+# define BY 77777
+#else
+# define BY 12345
+#endif
+APART static long helper(long n) { return n * BY * $i + 5; }
+APART static long own(long n) {
+#ifdef FIX
+	return n * 1000 + $i;
+#else
+	return n * 100 + $i * 7;
+#endif
+}
+long half$i(long n) { return helper(n) + own(n); }
+C
+done
+swap_build gcc "-O2 $S -DOTHER" pie '' || fail "$(cat "$W/build.err")"
+cp "$module" "$W/shipped"
+for strip in 0 1 2; do
+	swap_build gcc "-O2 $S" pie '' || fail "$(cat "$W/build.err")"
+	module=$W/shipped
+	got=0
+	swap_pack || got=$?
+	[ $got -eq 5 ] || fail "exit status $got instead of 5: $(cat "$W/pack.out")"
+	expect_text "$W/pack.err" "half2.o': function 'helper'|give its --debug-file"
+	[ ! -e "$W/fix.hpk" ] || fail 'a package was written'
+	objcopy --strip-debug "$W/shipped"
+	# without the names of source files
+	[ $strip -eq 0 ] || strip "$W/shipped"
+done
 echo "$swap_cases cases"

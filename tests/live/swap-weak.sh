@@ -57,7 +57,7 @@ FIX='-DFIX -DBOTH' swap gcc "-O2 $S" pie ''
 swap gcc "-O0" exec ''
 STRIP=1 swap gcc "-O2 $S" pie ''
 swap gcc "-O2 $S" shared ''
-FIX='-DFIX -DBOTH' swap gcc "-O1" shared -Wl,-Bsymbolic
+FIX='-DFIX -DBOTH' more gcc "-O1" shared -Wl,-Bsymbolic
 forget
 
 # Equal code before the fix, so that the weak one's bytes are those of the strong one. Only the weak one changes.
