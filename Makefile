@@ -115,7 +115,7 @@ live: all $(testlib_bin)
 lint: all
 	$(q)B=$B CC='$(CC)' tests/run lint/
 
-bench: all
+bench: all $(testlib_bin)
 	$(q)B=$B tests/bench/run
 
 # Fuzz targets are built from sources in a folder of their own, with clang's libFuzzer.

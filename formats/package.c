@@ -135,15 +135,6 @@ hp_pkg_join(struct hp_view signed_part, const struct hp_sig_record *sigs, uint32
 	return r;
 }
 
-void
-hp_pkg_id(struct hp_view signed_part, uint8_t *ret)
-{
-	uint8_t digest[HP_DIGEST_LEN];
-
-	hp_hash_256(signed_part, digest);
-	memcpy(ret, digest, HP_PKG_ID_LEN);
-}
-
 /* ---- reader of the signed part ---- */
 
 static struct row
@@ -418,21 +409,30 @@ parse(struct hp_view part, struct hp_pkg *pkg, struct hp_err *err)
 			return r;
 		}
 	}
-	hp_pkg_id(part, pkg->id);
 	return 0;
 }
 
 int
-hp_pkg_parse(struct hp_view signed_part, struct hp_pkg *ret, struct hp_err *err)
+hp_pkg_parse_hashed(struct hp_view signed_part, const uint8_t *digest, struct hp_pkg *ret, struct hp_err *err)
 {
 	struct hp_pkg pkg = { 0 };
 	int r = parse(signed_part, &pkg, err);
 
+	memcpy(pkg.id, digest, HP_PKG_ID_LEN);
 	if (r == 0)
 		*ret = pkg;
 	else
 		hp_pkg_release(&pkg);
 	return r;
+}
+
+int
+hp_pkg_parse(struct hp_view signed_part, struct hp_pkg *ret, struct hp_err *err)
+{
+	uint8_t digest[64];
+
+	hp_hash_512(signed_part, digest);
+	return hp_pkg_parse_hashed(signed_part, digest, ret, err);
 }
 
 void

@@ -76,20 +76,19 @@ struct hp_pkg_docs {
 
 struct hp_pkg {
 	struct hp_arena arena;     /* owns the rest */
-	uint8_t id[HP_PKG_ID_LEN]; /* first bytes of BLAKE2b-256 of the signed part */
+	uint8_t id[HP_PKG_ID_LEN]; /* first bytes of the digest that is signed: BLAKE2b-512 of the signed part */
 	struct hp_view manifest;   /* JSON as it was signed; points into the signed part */
 	struct hp_manifest *man;
 	struct hp_payload *payloads; /* man->targets_cnt of them */
 	struct hp_pkg_docs docs;     /* as they were signed; not parsed */
 };
 
-/* hp_pkg_id(signed_part, ret): the ID of the package, HP_PKG_ID_LEN bytes. */
-void hp_pkg_id(struct hp_view signed_part, uint8_t *ret);
-
 /* hp_pkg_parse(signed_part, ret, err): everything checked: chunk table (order, bounds, no gaps, no overlaps, no duplicates,
  * unknown required chunks), manifest, decompressed images against their signed sizes, fixups (hp_fixups_check), function
  * payload addresses inside the image. ${ret} is released with hp_pkg_release() on success only. */
 HP_MUST_CHECK int hp_pkg_parse(struct hp_view signed_part, struct hp_pkg *ret, struct hp_err *err);
+/* hp_pkg_parse_hashed(signed_part, digest, ret, err): the same for a caller that has its BLAKE2b-512, 64 bytes, already. */
+HP_MUST_CHECK int hp_pkg_parse_hashed(struct hp_view signed_part, const uint8_t *digest, struct hp_pkg *ret, struct hp_err *err);
 void hp_pkg_release(struct hp_pkg *pkg);
 /* hp_pkg_build_with(man, payloads, docs, ret_signed_part, err): the reverse; deterministic. payloads: man->targets_cnt. What
  * hp_pkg_parse() would refuse is refused here, also a patch whose digest is not man->source_patch. An empty image is for a

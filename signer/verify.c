@@ -59,17 +59,16 @@ check_count(const struct hp_verified_pkg *v, const struct hp_verify_opts *opts, 
 }
 
 static int
-check_records(struct hp_verified_pkg *v, const struct hp_trust *trust, const struct hp_verify_opts *opts, struct hp_err *err)
+check_records(struct hp_verified_pkg *v, const struct hp_trust *trust, const struct hp_verify_opts *opts, uint8_t *ret_digest,
+              struct hp_err *err)
 {
-	uint8_t digest[64];
-
 	if (v->parts.sigs_cnt == 0)
 		return hp_err_set(err, HP_E_SIG, "the package is not signed");
 	if (trust->cnt == 0)
 		return hp_err_set(err, HP_E_SIG, "no trusted key is known");
-	hp_hash_512(v->parts.signed_part, digest);
+	hp_hash_512(v->parts.signed_part, ret_digest);
 	for (uint32_t i = 0; i < v->parts.sigs_cnt; i++) {
-		int r = check_record(v, &v->parts.sigs[i], digest, trust, opts, err);
+		int r = check_record(v, &v->parts.sigs[i], ret_digest, trust, opts, err);
 
 		if (r < 0)
 			return r;
@@ -117,6 +116,7 @@ verify_buf(struct hp_buf *file, const struct hp_trust *trust, const struct hp_ve
            struct hp_err *err)
 {
 	HP_AUTO(hp_verified_pkg) struct hp_verified_pkg *v = calloc(1, sizeof(*v));
+	uint8_t digest[64];
 	int r;
 
 	if (v == NULL) {
@@ -130,9 +130,9 @@ verify_buf(struct hp_buf *file, const struct hp_trust *trust, const struct hp_ve
 	if (r == 0)
 		r = hp_pkg_split(hp_buf_view(&v->file), &v->parts, err);
 	if (r == 0)
-		r = check_records(v, trust, opts, err);
+		r = check_records(v, trust, opts, digest, err);
 	if (r == 0)
-		r = hp_pkg_parse(v->parts.signed_part, &v->pkg, err);
+		r = hp_pkg_parse_hashed(v->parts.signed_part, digest, &v->pkg, err);
 	if (r == 0)
 		r = check_policies(v, trust, opts, err);
 	if (r == 0)

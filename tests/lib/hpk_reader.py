@@ -374,7 +374,7 @@ def read_signed_part(signed):
         check(hashlib.blake2b(chunks[PATCH, 0], digest_size=32).hexdigest() == man["source_patch"], "digest of the patch")
     payloads = [check_target(i, man, chunks) for i in range(len(man["targets"]))]
     documents = {n: len(chunks.get((c, 0), b"")) for n, c in (("patch", PATCH), ("provenance", PROVENANCE), ("vex", VEX))}
-    return {"id": hashlib.blake2b(signed, digest_size=32).hexdigest()[:32], "manifest": man, "payloads": payloads, "documents": documents,
+    return {"id": hashlib.blake2b(signed).hexdigest()[:32], "manifest": man, "payloads": payloads, "documents": documents,
             "chunks": table}
 
 

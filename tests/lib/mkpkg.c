@@ -1,5 +1,6 @@
-/* mkpkg [-n NAME] [-s SERIAL] [-e EXPIRES] [-r] [-b BASELINE [-f FUNC]...]... -o OUT: an unsigned package made by hand, for
- * tests of everything behind the packager. Without -b its target is an invented program. */
+/* mkpkg [-n NAME] [-s SERIAL] [-e EXPIRES] [-i BYTES] [-r] [-b BASELINE [-f FUNC]...]... -o OUT: an unsigned package made by
+ * hand, for tests of everything behind the packager. Without -b its target is an invented program; -i: with so many random bytes
+ * of constants. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -77,6 +78,25 @@ add_func(struct made *m, const char *name, struct hp_err *err)
 	die(err);
 }
 
+/* The sample's image with a larger segment of constants, which do not compress. */
+static void
+enlarge(struct sample *s, size_t len, struct hp_err *err)
+{
+	static struct hp_buf image;
+	uint64_t x = 1;
+
+	if (hp_buf_add(&image, s->image, 0x2000, err) < 0 || hp_buf_add_zero(&image, len, err) < 0)
+		die(err);
+	hp_le64_put(image.p + 120 + 32, len);
+	hp_le64_put(image.p + 120 + 40, len);
+	for (size_t i = 0; i < len; i++) {
+		x = x * 6364136223846793005u + 1442695040888963407u;
+		image.p[0x2000 + i] = (uint8_t)(x >> 56);
+	}
+	s->payloads[0].image = hp_buf_view(&image);
+	s->targets[0].image_len = 0x2000 + len;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -87,13 +107,15 @@ main(int argc, char **argv)
 	int c;
 
 	sample_init(&m.sample);
-	while ((c = getopt(argc, argv, "n:s:e:rb:f:o:")) != -1) {
+	while ((c = getopt(argc, argv, "n:s:e:i:rb:f:o:")) != -1) {
 		if (c == 'n')
 			m.sample.man.name = optarg;
 		else if (c == 's')
 			m.sample.man.serial = strtoull(optarg, NULL, 10);
 		else if (c == 'e')
 			m.sample.man.expires = strtoull(optarg, NULL, 10);
+		else if (c == 'i')
+			enlarge(&m.sample, strtoull(optarg, NULL, 10), &err);
 		else if (c == 'r')
 			m.sample.man.restart_required = true;
 		else if (c == 'b')

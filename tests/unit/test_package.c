@@ -39,7 +39,7 @@ test_round_trip(void **state)
 	struct hp_pkg_parts parts;
 	struct hp_pkg pkg;
 	struct sample s;
-	uint8_t digest[32];
+	uint8_t digest[64];
 
 	(void)state;
 	sample_init(&s);
@@ -57,7 +57,7 @@ test_round_trip(void **state)
 		assert_true(hp_view_eq(pkg.payloads[i].fixups, s.payloads[i].fixups));
 	}
 	assert_int_equal(pkg.manifest.p[0], '{');
-	hp_hash_256(hp_buf_view(&part), digest);
+	hp_hash_512(hp_buf_view(&part), digest);
 	assert_memory_equal(pkg.id, digest, HP_PKG_ID_LEN);
 	hp_pkg_release(&pkg);
 	sample_release(&s);
