@@ -53,6 +53,18 @@ is_revoked(const struct hp_trust *trust, const struct hp_trust_key *key)
 	return false;
 }
 
+const uint8_t *
+hp_trust_holder(const struct hp_trust *trust, const struct hp_trust_key *key)
+{
+	const uint8_t *id = key->pub.key_id;
+
+	for (size_t step = 0; key != NULL && key->policy.introduced && step <= trust->cnt; step++) {
+		id = key->policy.introduced_by;
+		key = hp_trust_find(trust, id);
+	}
+	return id;
+}
+
 enum hp_key_state
 hp_trust_state(const struct hp_trust *trust, const struct hp_trust_key *key, uint64_t now)
 {
@@ -84,6 +96,10 @@ add(struct hp_trust *trust, const struct hp_trust_key *key, struct hp_err *err)
 		return hp_err_set(err, HP_E_FORMAT, "two different trusted keys have the id %s", id);
 	if (known != NULL)
 		return 0;
+	/* Else one signer could count as two. */
+	for (size_t i = 0; i < trust->cnt; i++)
+		if (memcmp(trust->keys[i].pub.pk, key->pub.pk, sizeof(key->pub.pk)) == 0)
+			return hp_err_set(err, HP_E_FORMAT, "one key under two ids, one of them %s", id);
 	if (trust->cnt == HP_TRUST_KEYS_MAX)
 		return hp_err_set(err, HP_E_LIMIT, "more than %u trusted keys", HP_TRUST_KEYS_MAX);
 	if (trust->cnt == trust->cap) {

@@ -50,6 +50,9 @@ const struct hp_trust_key *hp_trust_find(const struct hp_trust *trust, const uin
 const struct hp_revoked *hp_trust_revoked(const struct hp_trust *trust, const uint8_t *key_id);
 /* hp_trust_state(trust, key, now): does the key count at this time? A key that a revoked one introduced is revoked, too. */
 enum hp_key_state hp_trust_state(const struct hp_trust *trust, const struct hp_trust_key *key, uint64_t now);
+/* hp_trust_holder(trust, key): the key id at the beginning of the chain of rotations that led to ${key}: keys with one beginning
+ * are in one hand, and count once where several signers are required. Lives as long as ${trust}. */
+const uint8_t *hp_trust_holder(const struct hp_trust *trust, const struct hp_trust_key *key);
 const char *hp_key_state_name(enum hp_key_state state); /* "good", "not yet valid", "no longer valid", "revoked" */
 
 static inline void

@@ -48,13 +48,37 @@ check_record(struct hp_verified_pkg *v, const struct hp_sig_record *rec, const u
 	return 0;
 }
 
-static int
-check_count(const struct hp_verified_pkg *v, const struct hp_verify_opts *opts, struct hp_err *err)
+/* Signers in different hands: rotation gives the holder of a key a second one, yet no second vote. */
+static uint32_t
+count_holders(const struct hp_verified_pkg *v, const struct hp_trust *trust)
 {
-	uint32_t require = opts->require > 0 ? opts->require : 1;
+	const uint8_t *holders[HP_PKG_SIGS_MAX];
+	uint32_t cnt = 0;
 
-	if (v->signers_cnt >= require)
+	for (uint32_t i = 0; i < v->signers_cnt; i++) {
+		const struct hp_trust_key *key = hp_trust_find(trust, v->signers[i]);
+		const uint8_t *holder = key != NULL ? hp_trust_holder(trust, key) : v->signers[i];
+		uint32_t k = 0;
+
+		while (k < cnt && memcmp(holders[k], holder, HP_SIG_KEY_ID_LEN) != 0)
+			k++;
+		if (k == cnt)
+			holders[cnt++] = holder;
+	}
+	return cnt;
+}
+
+static int
+check_count(const struct hp_verified_pkg *v, const struct hp_trust *trust, const struct hp_verify_opts *opts, struct hp_err *err)
+{
+	uint32_t require = opts->require > 0 ? opts->require : 1, cnt = count_holders(v, trust);
+
+	if (cnt >= require)
 		return 0;
+	if (cnt < v->signers_cnt)
+		return hp_err_set(err, HP_E_SIG,
+		                  "signed by %u trusted keys of %u holders (rotation makes no second one), %u are required",
+		                  v->signers_cnt, cnt, require);
 	return hp_err_set(err, HP_E_SIG, "signed by %u trusted keys, %u are required", v->signers_cnt, require);
 }
 
@@ -73,7 +97,7 @@ check_records(struct hp_verified_pkg *v, const struct hp_trust *trust, const str
 		if (r < 0)
 			return r;
 	}
-	return check_count(v, opts, err);
+	return check_count(v, trust, opts, err);
 }
 
 /* Which keys may sign this very package: known only after it was parsed. The others' records are like those of unknown keys. */
@@ -97,7 +121,7 @@ check_policies(struct hp_verified_pkg *v, const struct hp_trust *trust, const st
 			                  hp_esc(v->pkg.man->name));
 	}
 	v->signers_cnt = cnt;
-	return check_count(v, opts, err);
+	return check_count(v, trust, opts, err);
 }
 
 static int

@@ -1,7 +1,7 @@
 #!/bin/sh
 # `hpbuild key`: keyring with times, names, baselines and revocations; rotation by a statement of the old key.
 . tests/lib/sh
-need gcc
+need gcc python3
 mkpkg=$B/tests/lib/mkpkg
 unset HPBUILD_TRUST HPBUILD_KEY
 cd "$W"
@@ -130,6 +130,29 @@ refused 'which is revoked' --trust ring web.hpk # and what it introduced goes wi
 # a statement is no package signature and the other way round
 expect_exit 7 "$hpbuild" verify --trust ring ac.rotation 2>err
 expect_exit 7 "$hpbuild" key trust --keyring ring web.hpk 2>err
+
+echo '-- one holder is one vote: rotation makes no second signer, and neither does a second id'
+rm -r ring
+"$hpbuild" key trust -q --keyring ring a.pub && "$hpbuild" key trust -q --keyring ring b.pub
+"$hpbuild" key rotate -q --key a.key --new-key c.key -o ac.rotation && "$hpbuild" key trust -q --keyring ring ac.rotation
+"$hpbuild" key rotate -q --key c.key --new-key d.key -o cd.rotation && "$hpbuild" key trust -q --keyring ring cd.rotation
+"$mkpkg" -o votes.hpk
+for k in a c d; do "$hpbuild" sign -q --key $k.key votes.hpk; done
+"$hpbuild" verify --trust ring votes.hpk >/dev/null
+refused 'signed by 3 trusted keys of 1 holders' --trust ring --require 2 votes.hpk
+"$hpbuild" sign -q --key b.key votes.hpk
+"$hpbuild" verify --trust ring --require 2 votes.hpk >/dev/null
+refused 'of 2 holders' --trust ring --require 3 votes.hpk
+mkdir twins && cp a.pub twins
+python3 - <<'EOF2'
+import base64
+lines = open("a.pub").read().split("\n")
+raw = bytearray(base64.b64decode(lines[1]))
+raw[2] ^= 1
+open("twins/b.pub", "w").write("\n".join([lines[0], base64.b64encode(raw).decode(), ""]))
+EOF2
+expect_exit 7 "$hpbuild" verify --trust twins votes.hpk 2>err
+expect_text err 'one key under two ids'
 
 echo '-- usage'
 expect_exit 2 "$hpbuild" key 2>err

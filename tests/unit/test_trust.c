@@ -129,7 +129,7 @@ static void
 test_states(void **state)
 {
 	HP_AUTO(hp_trust) struct hp_trust trust = { 0 };
-	struct hp_pubkey a = { .key_id = { 1 } }, b = { .key_id = { 2 } };
+	struct hp_pubkey a = { .key_id = { 1 }, .pk = { 1 } }, b = { .key_id = { 2 }, .pk = { 2 } };
 
 	(void)state;
 	assert_int_equal(hp_trust_add_key(&trust, &a, NULL), 0);
