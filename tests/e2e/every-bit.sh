@@ -25,3 +25,19 @@ for at in 0 9 13 17 30 $((size / 3)) $((size / 2)) $((size - 100)) $((size - 1))
 	"$hpbuild" verify --trust a.pub --trust b.pub bad.hpk >out2 2>err || status=$?
 	case $status in 6 | 7) ;; *) fail "byte $at: exit status $status: $(cat err)" ;; esac
 done
+
+# Mix and match: the signed part of one good package with the signatures of another.
+echo '{ "name": "other", "serial": 5 }' >meta.json
+pack_objects . q.hpk
+"$hpbuild" sign -q --key a.key q.hpk && "$hpbuild" sign -q --key b.key q.hpk
+for f in p q; do
+	"$hpbuild" extract --trust a.pub --trust b.pub --signed-part $f.part $f.hpk >/dev/null
+	tail -c "+$(($(stat -c %s $f.part) + 1))" $f.hpk >$f.block
+done
+cat p.part p.block | cmp - p.hpk || fail 'parts do not add up'
+for mix in 'p.part q.block' 'q.part p.block'; do
+	# shellcheck disable=SC2086
+	cat $mix >mixed.hpk
+	expect_exit 6 "$hpbuild" verify --trust a.pub --trust b.pub mixed.hpk 2>err
+	expect_text err 'wrong signature'
+done

@@ -62,6 +62,19 @@ expect_text err 'legacy'
 "$hpbuild" sign -q --key m.key att.hpk
 "$hpbuild" verify --trust m.pub att.hpk >/dev/null
 
+# comments that no signature covers are shown nowhere
+sed '1s/.*/untrusted comment: approved by the BOSS/' a.pub >boss.pub
+sed '1s/.*/untrusted comment: approved by the BOSS/' part2.minisig >boss.minisig
+cp unsigned.hpk boss.hpk
+"$hpbuild" sign -v --attach boss.minisig --pubkey m.pub boss.hpk >out 2>&1
+"$hpbuild" sign -v --key a.key boss.hpk >>out 2>&1
+for verb in verify inspect 'inspect --json'; do
+	# shellcheck disable=SC2086
+	"$hpbuild" $verb -v --trust boss.pub --trust m.pub boss.hpk >>out 2>&1
+done
+"$hpbuild" key list --keyring ring >>out 2>&1
+expect_no_text out BOSS
+
 # expiry
 "$mkpkg" -e 1000 -o old.hpk
 "$hpbuild" sign -q --key a.key old.hpk

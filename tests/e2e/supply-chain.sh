@@ -49,6 +49,24 @@ for s in v["statements"]:
 EOF
 python3 check.py || fail 'documents'
 
+# A patch may hold anything: on a terminal its control characters are escaped, elsewhere it is what it was.
+cp fix.patch keep.patch && printf 'x\033[2J\302\233y\a\n' >>fix.patch
+pack_objects . evil.hpk
+"$hpbuild" inspect --unverified --patch evil.hpk 2>/dev/null | cmp - fix.patch || fail 'not the same in a pipe'
+cat >onterm.py <<'EOF'
+import os, pty, sys
+seen = []
+def read(fd):
+    seen.append(os.read(fd, 4096))
+    return seen[-1]
+pty.spawn(sys.argv[1:], read)
+data = b"".join(seen)
+assert b"x\\x1b[2J\\xc2\\x9by\\x07" in data, data[-200:]
+assert b"\x1b[2J" not in data and b"\x07" not in data
+EOF
+python3 onterm.py "$hpbuild" inspect --unverified --color never --patch evil.hpk >onterm.out 2>&1 || fail "control characters reach the terminal: $(cat onterm.out)"
+mv keep.patch fix.patch
+
 # Only the digest, a document of one's own, nothing at all.
 pack_objects . d.hpk --patch-digest-only
 expect_exit 3 "$hpbuild" inspect --unverified --patch d.hpk 2>err
