@@ -10,8 +10,8 @@ struct hp_command_signals {
 	struct sigaction v[3];
 };
 
-/* hp_command_catch(ret_old): from now on SIGINT, SIGTERM and SIGHUP end only the command that runs, so that the caller can clean up;
- * hp_command_restore() undoes it. hp_command_forget(): go on after an interrupt, for the cleaning up itself. */
+/* hp_command_catch(ret_old): from now on SIGINT, SIGTERM and SIGHUP end only the command that runs, so that the caller can clean
+ * up; hp_command_restore() undoes it. hp_command_forget(): go on after an interrupt, for the cleaning up itself. */
 void hp_command_catch(struct hp_command_signals *ret_old);
 void hp_command_restore(const struct hp_command_signals *old);
 void hp_command_forget(void);

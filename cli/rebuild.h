@@ -18,7 +18,7 @@ struct hp_rebuild {
 	unsigned patches_cnt;
 	unsigned strip;             /* -pN of patch(1) */
 	char *const *command;       /* terminated by NULL; no shell */
-	char *const *again;         /* for the second build, NULL = the same; when it compiles nothing, ${command} runs after all */
+	char *const *again; /* for the second build, NULL = the same; when it compiles nothing, ${command} runs after all */
 	const char *work_dir;       /* scratch folder, exists; gets originals/ and the logs */
 	double seconds[2];          /* out: wall time of the two builds */
 };

@@ -93,8 +93,8 @@ is_other_module(const struct hp_pk *pk, const struct hp_pk_obj *obj)
 	}
 	if (!claimed)
 		return false;
-	/* The same name in another object is not enough to leave this one out: static functions share names, and a baseline of other
-	 * source would get half of the fix. */
+	/* The same name in another object is not enough to leave this one out: static functions share names, and a baseline of
+	 * other source would get half of the fix. */
 	if (pk->mod->has_files && obj->file[0] != '\0' && hp_map_get_str(&pk->mod->files, obj->file, &v))
 		return has_proven_twin(pk, obj);
 	return pk->mod->has_files || !has_own_code(pk, obj);

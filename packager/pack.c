@@ -318,18 +318,30 @@ report(const struct hp_pk *pk, const struct hp_manifest *man, const struct hp_pa
 	return 0;
 }
 
+/* The name of one of the C++ runtime's own types, _ZTSN10__cxxabiv117__class_type_infoE, is in the file. */
+static bool
+has_cxx_runtime(struct hp_view file)
+{
+	static const char name[] =
+		"N10__cxxabiv117__class_type_inf"; /* and an 'o': or hpbuild would find this string in itself */
+	const size_t len = sizeof(name) - 1;
+
+	for (const uint8_t *p = file.p; (p = memmem(p, file.len - (size_t)(p - file.p), name, len)) != NULL; p += len)
+		if (p + len < file.p + file.len && p[len] == 'o')
+			return true;
+	return false;
+}
+
 /* The applier finds the unwinder of a process by its symbols. A stripped module with C++'s runtime inside hides it: an exception
  * that passes a patched frame would find no handler above it and end the process (std::terminate()). The runtime is told by the
  * names of its own types, which stripping leaves. */
 static int
 check_exceptions(const struct hp_pk *pk, struct hp_err *err)
 {
-	static const char runtime[] = "N10__cxxabiv1"; /* as in _ZTSN10__cxxabiv117__class_type_infoE */
-	struct hp_view file = pk->mod->elf->file;
 
 	if (pk->mod->elf->syms_cnt > 1 || hp_module_import(pk->mod, "__cxa_throw") != NULL ||
 	    hp_module_import(pk->mod, "_Unwind_RaiseException") != NULL ||
-	    memmem(file.p, file.len, runtime, sizeof(runtime) - 1) == NULL)
+	    !has_cxx_runtime(pk->mod->elf->file))
 		return 0;
 	return hp_err_set(
 		err, HP_E_REFUSED,

@@ -1,5 +1,5 @@
-/* Preloaded into hpbuild-live: the call number FAULT_AT of the kind FAULT_KIND (ptrace, write, read) fails; with FAULT_EVER all after it
- * fail as well. The number of calls is written to FAULT_COUNT when the program ends. */
+/* Preloaded into hpbuild-live: the call number FAULT_AT of the kind FAULT_KIND (ptrace, write, read) fails; with FAULT_EVER all
+ * after it fail as well. The number of calls is written to FAULT_COUNT when the program ends. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>

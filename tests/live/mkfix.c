@@ -1,6 +1,6 @@
 /* mkfix OUT (BASELINE FUNC VALUE)...: an unsigned package in which each FUNC returns VALUE, made by hand, so that the tests
- * of the applier stand on their own. One target a baseline. VALUE "copy@OFF": FUNC does what it did, a copy of its code, whose 32-bit
- * distance at offset OFF leads into the module. */
+ * of the applier stand on their own. One target a baseline. VALUE "copy@OFF": FUNC does what it did, a copy of its code, whose
+ * 32-bit distance at offset OFF leads into the module. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>

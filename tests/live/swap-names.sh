@@ -18,7 +18,7 @@ for i in 1 2 3; do
 #endif
 static long state = $i * 100;
 static const long scale[4] = { $i, 2, 3, 4 };
-const long *volatile keep$i = scale;
+const long *volatile keep${i} = scale;
 APART static long helper(long n) { state += n; return state * scale[0] + keep${i}[1]; }
 APART static long work(long n) {
 	static long calls = $i;
