@@ -115,7 +115,7 @@ for mode in pie shared; do
 	answer 0 1
 	answer 1 1
 	maps=$(wc -l <"/proc/$pid/maps")
-	expect_exit 9 "$hpbuild" apply --timeout 300 --pid "$pid" "$W/fix.hpk" >"$W/out" 2>"$W/err"
+	expect_exit 9 "$hpbuild" apply --timeout 1500 --pid "$pid" "$W/fix.hpk" >"$W/out" 2>"$W/err"
 	expect_text "$W/err" "is inside function 'parked'"
 	[ "$(wc -l <"/proc/$pid/maps")" -eq "$maps" ] || fail 'mappings left behind'
 	grep -q '^TracerPid:.0$' "/proc/$pid/status" || fail 'still traced'
