@@ -14,19 +14,20 @@
 static struct hp_opt_list arg_trust;
 static uint64_t arg_pid, arg_timeout = HP_LIVE_TIMEOUT_MS;
 static const char *arg_id;
-static bool arg_dry_run, arg_json;
+static bool arg_all, arg_dry_run, arg_json;
 
 static const struct hp_opt opts[] = {
 	HP_OPT_TRUST(arg_trust),
 	{ 'p', "pid", HP_OPT_U64, &arg_pid, "N", "the process" },
 	{ 0, "id", HP_OPT_STR, &arg_id, "ID", "the package (32 hex digits, or how they begin); default: the last one" },
+	{ 'a', "all", HP_OPT_FLAG, &arg_all, NULL, "all packages of the process, the last one first" },
 	{ 'n', "dry-run", HP_OPT_FLAG, &arg_dry_run, NULL, "check everything that can be checked, touch nothing" },
 	{ 0, "timeout", HP_OPT_U64, &arg_timeout, "MS", "look for a good moment this long (default: 3000)" },
 	{ 0, "json", HP_OPT_FLAG, &arg_json, NULL, "print JSON" },
 	HP_OPT_COMMON,
 	HP_OPT_END,
 };
-static const struct hp_usage usage = { "revert", "[options] --pid N [--id ID]",
+static const struct hp_usage usage = { "revert", "[options] --pid N [--id ID|--all]",
 	                               "Take a package back. The process runs its original functions again; the memory of the\n"
 	                               "package stays mapped.",
 	                               0, 0 };
@@ -67,17 +68,70 @@ pick(const struct hp_recs *recs, const struct hp_rec **ret, struct hp_err *err)
 	return 0;
 }
 
+static const char *
+did(void)
+{
+	return arg_dry_run ? "would revert" : "reverted";
+}
+
+/* ${list}: append the report instead of printing it, when not NULL. */
+static int
+revert_one(struct hp_live *live, pid_t pid, const struct hp_rec *rec, const struct hp_trust *trust, json_t *list,
+           struct hp_err *err)
+{
+	HP_AUTO(hp_verified_pkg) struct hp_verified_pkg *pkg = NULL;
+	struct hp_live_report report;
+	struct hp_live_opts o;
+	int r = hp_cli_live_verify(rec, trust, &pkg, err);
+
+	if (r < 0)
+		return hp_err_add(err, "the package in process %d", pid);
+	hp_cli_live_opts(arg_timeout, arg_dry_run, NULL, &o);
+	r = hp_live_revert(live, pkg, &o, &report, err);
+	if (r < 0)
+		return r;
+	if (list != NULL)
+		(void)json_array_append_new(list, hp_cli_live_json("hpbuild.revert/1", pid, pkg, &report, did()));
+	else if (arg_json)
+		hp_out_json(hp_cli_live_json("hpbuild.revert/1", pid, pkg, &report, did()));
+	else
+		hp_cli_live_text(pid, hp_live_comm(live), pkg, &report, did());
+	return 0;
+}
+
+/* From the last to the first. What was taken back stays so when a later step fails. The records are read anew each time, because
+ * the last revert changed them. */
+static int
+revert_all(struct hp_live *live, pid_t pid, const struct hp_trust *trust, struct hp_err *err)
+{
+	json_t *list = arg_json ? json_array() : NULL;
+	const struct hp_recs *recs;
+	int r = hp_live_records(live, &recs, err);
+	size_t done = 0;
+
+	for (size_t i = r == 0 ? recs->cnt : 0; i-- > 0 && r == 0;) {
+		r = hp_live_records(live, &recs, err);
+		if (r < 0 || i >= recs->cnt || !is_wanted(&recs->v[i]))
+			continue;
+		r = revert_one(live, pid, &recs->v[i], trust, list, err);
+		done += r == 0;
+	}
+	if (list != NULL && r == 0)
+		hp_out_json(json_pack("{s:s, s:i, s:o}", "schema", "hpbuild.revert-all/1", "pid", (int)pid, "packages", list));
+	else
+		json_decref(list);
+	if (r < 0 && done > 0)
+		return hp_err_add(err, "%zu package%s taken back before that", done, done == 1 ? " was" : "s were");
+	return r == 0 && done == 0 ? hp_err_set(err, HP_E_NOTHING, "no package is applied to the process") : r;
+}
+
 static int
 revert(pid_t pid, struct hp_err *err)
 {
-	HP_AUTO(hp_verified_pkg) struct hp_verified_pkg *pkg = NULL;
 	HP_AUTO(hp_trust) struct hp_trust trust = { 0 };
 	HP_AUTO(hp_live) struct hp_live *live = NULL;
-	const char *did = arg_dry_run ? "would revert" : "reverted";
 	const struct hp_recs *recs;
 	const struct hp_rec *rec = NULL;
-	struct hp_live_report report;
-	struct hp_live_opts o;
 	int r = hp_live_open(pid, &live, err);
 
 	if (r == 0)
@@ -88,18 +142,7 @@ revert(pid_t pid, struct hp_err *err)
 		r = hp_cli_trust(&arg_trust, &trust, err);
 	if (r < 0)
 		return r;
-	r = hp_cli_live_verify(rec, &trust, &pkg, err);
-	if (r < 0)
-		return hp_err_add(err, "the package in process %d", pid);
-	hp_cli_live_opts(arg_timeout, arg_dry_run, NULL, &o);
-	r = hp_live_revert(live, pkg, &o, &report, err);
-	if (r < 0)
-		return r;
-	if (arg_json)
-		hp_out_json(hp_cli_live_json("hpbuild.revert/1", pid, pkg, &report, did));
-	else
-		hp_cli_live_text(pid, hp_live_comm(live), pkg, &report, did);
-	return 0;
+	return arg_all ? revert_all(live, pid, &trust, err) : revert_one(live, pid, rec, &trust, NULL, err);
 }
 
 int
@@ -115,6 +158,8 @@ hp_cmd_revert(int argc, char **argv)
 		return r;
 	if (arg_timeout > 3600000)
 		return hp_usage_error("revert", "--timeout wants at most an hour (3600000)");
+	if (arg_all && arg_id != NULL)
+		return hp_usage_error("revert", "--all and --id exclude each other");
 	if (arg_id != NULL && arg_id[0] == '\0')
 		return hp_usage_error("revert", "--id is empty");
 	return revert(pid, &err) < 0 ? hp_out_fail(&err, arg_json) : HP_EXIT_OK;

@@ -11,9 +11,15 @@ for n in 2 3 4 5 6 7 8 9 10 11; do
 	"$hpbuild" apply --pid "$pid" "$W/$n.hpk" >"$W/out"
 	wait_line "$W/out.txt" "^answer $n\$" 20
 done
-for n in 11 10 9 8 7 6 5 4 3 2; do
+for n in 11 10 9 8 7 6 5; do
 	"$hpbuild" revert --pid "$pid" >"$W/out"
 	[ "$n" -eq 2 ] || tail -n 1 "$W/out" >/dev/null
 done
+"$hpbuild" revert --all --dry-run --pid "$pid" >"$W/out"
+[ "$(grep -c '^would revert' "$W/out")" -eq 3 ] || fail "not all would be reverted: $(cat "$W/out")"
+"$hpbuild" revert --all --pid "$pid" >"$W/out"
+[ "$(grep -c '^reverted' "$W/out")" -eq 3 ] || fail "not all were reverted: $(cat "$W/out")"
+wait_line "$W/out.txt" '^answer 1$' 20
+expect_exit 3 "$hpbuild" revert --all --pid "$pid" 2>"$W/err"
 [ "$(grep -c '^answer' "$W/out.txt")" -ge 11 ] || fail "not every package was seen"
 expect_no_text "$W/out.txt" interrupted
