@@ -42,6 +42,8 @@ void hp_arch_dwarf_regs(const struct hp_arch_regs *regs, uint64_t *ret);
 
 /* hp_arch_jump(from, to, ret): the redirection, HP_ARCH_JUMP_LEN bytes; false when ${to} is out of reach. */
 bool hp_arch_jump(uint64_t from, uint64_t to, uint8_t *ret);
+/* hp_arch_jump_target(from, code, ret): where the redirection at ${from} leads; false when it is none. */
+bool hp_arch_jump_target(uint64_t from, const uint8_t *code, uint64_t *ret);
 /* hp_arch_jump_reach(from, ret_lo, ret_hi): lowest and highest address that a jump at ${from} reaches. */
 void hp_arch_jump_reach(uint64_t from, int64_t *ret_lo, int64_t *ret_hi);
 

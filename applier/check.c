@@ -43,7 +43,7 @@ inside(const struct hp_check *check, const struct hp_plan *plan, uint64_t pc, bo
 
 	if (r == NULL)
 		return NULL;
-	if (pc > r->entry && pc < r->entry + HP_ARCH_JUMP_LEN)
+	if (r->entry != 0 && pc > r->entry && pc < r->entry + HP_ARCH_JUMP_LEN)
 		return r;
 	if (check->overwritten_only || r->may_be_active || (!is_return && pc <= r->entry))
 		return NULL;
@@ -55,10 +55,10 @@ scan(const struct hp_check *check, const struct hp_plan *plan, const uint8_t *p,
 {
 	uint64_t lo, span;
 
-	if (plan->rec.entries_cnt == 0)
+	if (plan->bodies_cnt == 0)
 		return NULL;
-	lo = plan->ranges[0].lo;
-	span = plan->ranges[plan->rec.entries_cnt - 1].hi - lo;
+	lo = plan->bodies[0].lo;
+	span = plan->bodies[plan->bodies_cnt - 1].hi - lo;
 	for (size_t i = 0; i + 8 <= len; i += 8) {
 		uint64_t word = hp_le64_get(p + i);
 		const struct hp_plan_range *r;

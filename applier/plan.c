@@ -184,6 +184,70 @@ list_entries(struct hp_plan *plan, struct hp_err *err)
 	return 0;
 }
 
+static int
+compare_range(const void *a, const void *b)
+{
+	const struct hp_plan_range *x = a, *y = b;
+
+	return x->lo < y->lo ? -1 : x->lo > y->lo;
+}
+
+/* Where a redirection of another package leads, and the end of that body: the next body of the same payload, or the payload's
+ * end. */
+static bool
+body_of(const struct hp_rec *other, uint32_t idx, struct hp_plan_range *ret)
+{
+	const struct hp_rec_entry *e = &other->entries[idx];
+	const struct hp_rec_target *t = &other->targets[e->target];
+	uint64_t end = t->payload_va + t->payload_len, lo, next;
+
+	if (!hp_arch_jump_target(e->va, e->after, &lo) || lo - t->payload_va >= t->payload_len)
+		return false;
+	for (uint32_t i = 0; i < other->entries_cnt; i++)
+		if (hp_arch_jump_target(other->entries[i].va, other->entries[i].after, &next) && next > lo && next < end)
+			end = next;
+	ret->lo = lo;
+	ret->hi = end;
+	return true;
+}
+
+/* A function that an earlier package replaced runs in the body of that one. Its record is the target's word, and only makes us
+ * more careful. */
+static int
+list_bodies(struct hp_plan *plan, struct hp_err *err)
+{
+	uint32_t cnt = plan->rec.entries_cnt, cap = cnt;
+
+	for (size_t i = 0; i < plan->recs.cnt; i++)
+		cap += plan->recs.v[i].entries_cnt < cnt ? plan->recs.v[i].entries_cnt : cnt;
+	plan->bodies = hp_arena_array(&plan->arena, cap, sizeof(*plan->bodies));
+	if (plan->bodies == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory for %" PRIu32 " functions", cap);
+	if (cnt > 0)
+		memcpy(plan->bodies, plan->ranges, cnt * sizeof(*plan->bodies));
+	plan->bodies_cnt = cnt;
+	for (size_t i = 0; i < plan->recs.cnt; i++) {
+		const struct hp_rec *other = &plan->recs.v[i];
+		uint32_t k = 0;
+
+		if (other == plan->old)
+			continue;
+		for (uint32_t n = 0; n < cnt; n++) { /* both lists ascend */
+			struct hp_plan_range *r = &plan->bodies[plan->bodies_cnt];
+
+			while (k < other->entries_cnt && other->entries[k].va < plan->rec.entries[n].va)
+				k++;
+			if (k == other->entries_cnt || other->entries[k].va != plan->rec.entries[n].va || !body_of(other, k, r))
+				continue;
+			r->name = plan->ranges[n].name;
+			plan->bodies_cnt++;
+		}
+	}
+	if (plan->bodies_cnt > 1)
+		qsort(plan->bodies, plan->bodies_cnt, sizeof(*plan->bodies), compare_range);
+	return 0;
+}
+
 /* An unfinished switch of another package leaves entries of which nobody knows what they are next: finish that first. */
 static int
 look_at_records(struct hp_plan *plan, struct hp_err *err)
@@ -237,7 +301,9 @@ make(struct hp_plan *plan, struct hp_err *err)
 		r = find_target(plan, i, err);
 	for (size_t i = 0; i < cnt && r == 0; i++)
 		r = find_window(plan, &plan->targets[i], err);
-	return r == 0 ? list_entries(plan, err) : r;
+	if (r == 0)
+		r = list_entries(plan, err);
+	return r == 0 ? list_bodies(plan, err) : r;
 }
 
 int
@@ -267,9 +333,9 @@ hp_plan_allow(struct hp_plan *plan, const char *const *names, size_t cnt, struct
 	for (size_t n = 0; n < cnt; n++) {
 		bool found = false;
 
-		for (uint32_t i = 0; i < plan->rec.entries_cnt; i++)
-			if (strcmp(plan->ranges[i].name, names[n]) == 0)
-				plan->ranges[i].may_be_active = found = true;
+		for (uint32_t i = 0; i < plan->bodies_cnt; i++)
+			if (strcmp(plan->bodies[i].name, names[n]) == 0)
+				plan->bodies[i].may_be_active = found = true;
 		if (!found)
 			return hp_err_set(err, HP_E_USAGE, "the package does not replace a function '%s'", hp_esc(names[n]));
 	}
@@ -285,17 +351,17 @@ hp_plan_reread_areas(struct hp_plan *plan, struct hp_err *err)
 const struct hp_plan_range *
 hp_plan_range_at(const struct hp_plan *plan, uint64_t va)
 {
-	size_t lo = 0, hi = plan->rec.entries_cnt;
+	size_t lo = 0, hi = plan->bodies_cnt;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (plan->ranges[mid].hi <= va)
+		if (plan->bodies[mid].hi <= va)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	return lo < plan->rec.entries_cnt && plan->ranges[lo].lo <= va ? &plan->ranges[lo] : NULL;
+	return lo < plan->bodies_cnt && plan->bodies[lo].lo <= va ? &plan->bodies[lo] : NULL;
 }
 
 static int

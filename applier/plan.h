@@ -26,7 +26,7 @@ struct hp_plan_target {
 /* A replaced function as the stack check sees it. */
 struct hp_plan_range {
 	uint64_t lo, hi;  /* run-time range of the old body */
-	uint64_t entry;   /* the redirection covers [entry, entry + HP_ARCH_JUMP_LEN) */
+	uint64_t entry;   /* the redirection covers [entry, entry + HP_ARCH_JUMP_LEN); 0 = nothing is overwritten here */
 	const char *name; /* untrusted */
 	bool may_be_active; /* only the overwritten bytes matter */
 };
@@ -41,6 +41,9 @@ struct hp_plan {
 	struct hp_plan_target *targets; /* as many as the manifest has */
 	struct hp_rec rec;              /* what will be recorded; entries as they will be written */
 	struct hp_plan_range *ranges;   /* rec.entries_cnt, ascending, same order as rec.entries */
+	struct hp_plan_range *bodies;   /* what the stack check looks for, ascending: ranges, and the bodies that earlier packages
+	                                 * put in their place */
+	uint32_t bodies_cnt;
 	struct hp_rec *old;             /* record of this package that the process has already, NULL = none */
 };
 
@@ -60,7 +63,7 @@ HP_MUST_CHECK int hp_plan_bind(struct hp_plan *plan, struct hp_err *err);
 /* hp_plan_adopt_old(plan, err): take addresses and saved bytes from plan->old after comparing it with the manifest and with
  * the mappings of the process. HP_E_BUSY: it does not fit. */
 HP_MUST_CHECK int hp_plan_adopt_old(struct hp_plan *plan, struct hp_err *err);
-/* hp_plan_range_at(plan, va): the range that holds ${va}, NULL. O(log n). */
+/* hp_plan_range_at(plan, va): the body that holds ${va}, NULL. O(log n). */
 const struct hp_plan_range *hp_plan_range_at(const struct hp_plan *plan, uint64_t va);
 
 /* ehreg.c: hp_ehreg_is_notes(plan, va): may be the unwinder's memory that an old record speaks of. */

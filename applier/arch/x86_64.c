@@ -80,6 +80,15 @@ hp_arch_jump(uint64_t from, uint64_t to, uint8_t *ret)
 	return true;
 }
 
+bool
+hp_arch_jump_target(uint64_t from, const uint8_t *code, uint64_t *ret)
+{
+	if (code[0] != 0xe9)
+		return false;
+	*ret = from + HP_ARCH_JUMP_LEN + (uint64_t)(int64_t)(int32_t)hp_le32_get(code + 1);
+	return true;
+}
+
 void
 hp_arch_jump_reach(uint64_t from, int64_t *ret_lo, int64_t *ret_hi)
 {

@@ -34,10 +34,8 @@ check() {
 
 # gdb gets through the new functions with what status tells it.
 with_gdb() {
-	echo wait >&3
 	"$hpbuild" status --pid "$pid" --gdb "$W" >"$W/gdb.cmds"
 	expect_text "$W/gdb.cmds" '^add-symbol-file .*/hpbuild-[0-9a-f]*-0.elf -o 0x[0-9a-f]*$'
-	wait_line "$out" '^waiting$' 10
 	gdb -q -nx -batch -p "$pid" -ex 'set confirm off' -x "$W/gdb.cmds" -ex bt >"$W/gdb.out" 2>&1
 	grep -Eq '^#[0-9]+ .* through ' "$W/gdb.out" || {
 		cat "$W/gdb.out" >&9
@@ -46,14 +44,25 @@ with_gdb() {
 	expect_text "$W/gdb.out" '^#[0-9]+ .* main '
 }
 
+# The main thread sleeps in the body that the first package put in place of through(): the next package must not replace that.
+on_top() {
+	"$hpbuild" pack --original "$W/$name/orig" --patched "$W/$name/again" --baseline "$W/$name/prog" -o "$W/again.hpk" >"$W/pack.out" 2>&1
+	"$hpbuild" sign -k "$W/key.key" "$W/again.hpk" >"$W/pack.out" 2>&1
+	expect_exit 9 "$hpbuild" apply --timeout 200 --pid "$pid" "$W/again.hpk" 2>"$W/err"
+	expect_text "$W/err" "thread $pid is inside function 'through': .* < main"
+	"$hpbuild" apply --allow-active through --pid "$pid" "$W/again.hpk" >"$W/apply.out"
+	"$hpbuild" revert --all --pid "$pid" >"$W/apply.out"
+	[ "$(grep -c '^reverted' "$W/apply.out")" -eq 2 ] || fail "$name: not both were reverted"
+	rm "$W/again.hpk"
+}
+
 # round NAME LINK: on one kind of program.
 round() {
 	name=$1
 	shift
-	for side in orig fixed; do
+	for side in orig fixed again; do
 		mkdir -p "$W/$name/$side"
-		define=
-		[ "$side" = orig ] || define=-DFIX
+		case $side in orig) define= ;; fixed) define=-DFIX ;; again) define=-DFIX=5 ;; esac
 		# shellcheck disable=SC2086
 		g++ $F $define -fPIE -c -o "$W/$name/$side/mid.o" tests/live/unwind-mid.cc
 	done
@@ -80,7 +89,10 @@ round() {
 		check 7 1005 $((frames + 1))
 	done
 	[ "$(wc -l <"/proc/$pid/maps")" -eq "$maps" ] || fail "$name: mappings grow"
+	echo wait >&3
+	wait_line "$out" '^waiting$' 10
 	if command -v gdb >/dev/null 2>&1; then with_gdb; fi
+	on_top
 	kill -KILL "$pid"
 	exec 3>&-
 }
