@@ -80,7 +80,7 @@ EOF
 start churn.out python3 churn.py p.hpk good prog good.prog patched/one.o good.o
 wait_line churn.out churning 10
 i=0 accepted=0
-while [ $i -lt 150 ]; do
+while [ $i -lt 60 ]; do
 	for verb in 'verify --trust a.pub --baseline prog p.hpk' 'inspect --unverified p.hpk' 'diff -j 1 orig patched' \
 		'pack --original orig --patched patched --baseline prog -o out.hpk'; do
 		status=0
