@@ -237,7 +237,7 @@ explain_changed(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
 	uint32_t old_part = cmp->new_side.twin[part];
 	struct hp_mismatch mis = { .kind = HP_MIS_NONE };
 	uint64_t at, old_at;
-	int r;
+	int r, noise;
 
 	if (cmp->table[part] != HP_NONE)
 		return explain_constant(cmp, part, err);
@@ -245,16 +245,15 @@ explain_changed(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
 	if (r < 0)
 		return r;
 	at = old_at = insn_start(&cmp->new_side, part, mis.off);
-	r = hp_align_first(cmp, old_part, part, &mis, &old_at, err);
+	noise = hp_noise_check(cmp, old_part, part, err);
+	r = noise == 0 ? hp_align_first(cmp, old_part, part, &mis, &old_at, err) : noise;
 	if (r < 0)
 		return r;
-	if (r == 1)
+	if (noise == 0 && r == 1)
 		at = mis.off;
 	diff->why = mismatch_text(cmp, old_part, part, &mis, old_at, at);
 	r = explain_place(cmp, part, at, diff, err);
-	if (r == 0)
-		r = hp_noise_check(cmp, old_part, part, err);
-	if (r != 1)
+	if (r < 0 || noise == 0)
 		return r;
 	cmp->new_side.change[part] = cmp->old_side.change[old_part] = HP_NOISE;
 	diff->why = hp_arena_printf(&cmp->new_side.elf->arena, "only line numbers: %s", diff->why);
