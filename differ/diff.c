@@ -172,6 +172,8 @@ diff_tree(const struct hp_tree *tree, const struct hp_diff_options *opts, struct
 		r = run.err.code;
 	}
 	if (r == 0)
+		r = hp_callers_check(tree, run.results, err);
+	if (r == 0)
 		r = hp_result_merge(run.results, tree->cnt, opts, set, err);
 	for (size_t i = 0; i < tree->cnt; i++)
 		hp_result_release(&run.results[i]);

@@ -53,42 +53,103 @@ find_named(const struct hp_side *side, const char *name, bool func)
 	return HP_NONE;
 }
 
-/* Code of this object that is not in the package calls ${part} or holds its address. */
-static int
-has_old_callers(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
+/* Part ${i} may refer to a function whose signature changed: with a call, and it is replaced. */
+static bool
+goes_along(const struct hp_side *side, uint32_t i)
 {
-	struct hp_side *ns = &cmp->new_side;
+	const struct hp_cmp *cmp = side->cmp;
 
-	for (uint32_t i = 0; i < ns->parts->cnt; i++) {
+	if (side == &cmp->new_side)
+		return cmp->pair->include[i];
+	return side->change[i] == HP_CHANGED && cmp->pair->include[side->twin[i]];
+}
+
+/* Code of this object that is not in the package calls ${part}, or anything holds its address: a pointer to it may have been
+ * stored before the switch. */
+static int
+has_other_callers(struct hp_side *side, uint32_t part, struct hp_err *err)
+{
+	for (uint32_t i = 0; i < side->parts->cnt; i++) {
 		int r;
 
-		if (ns->ident[i] == HP_IDENT_WHOLE || cmp->pair->include[i] || i == part)
+		if (side->ident[i] == HP_IDENT_WHOLE)
 			continue;
-		r = hp_side_edges(ns, i, err);
+		r = hp_side_edges(side, i, err);
 		if (r < 0)
 			return r;
-		for (uint32_t k = 0; k < ns->edges_cnt[i]; k++)
-			if (ns->edges[i][k].ref.part_idx == part)
+		for (uint32_t k = 0; k < side->edges_cnt[i]; k++) {
+			const struct hp_ref *ref = &side->edges[i][k].ref;
+
+			if (ref->part_idx == part && i != part && !(ref->branch && ref->off == 0 && goes_along(side, i)))
 				return 1;
+		}
 	}
 	return 0;
+}
+
+/* Code that other modules can call is compiled in a way that lets them replace what it refers to. So this is no such code: a
+ * direct reference to what another object defines, or to one's own data that is visible outside (x86-64 psABI 3.5: ld refuses
+ * these in a shared object); or gcc, which records options, records no -fPIC. */
+static bool
+may_be_shared(struct hp_cmp *cmp)
+{
+	const struct hp_elf *elf = cmp->new_side.elf;
+	const struct hp_dwarf_unit *units;
+	size_t cnt;
+
+	for (uint32_t s = 1; s < elf->secs_cnt; s++) {
+		if ((elf->secs[s].flags & SHF_ALLOC) == 0)
+			continue;
+		for (uint32_t i = 0; i < elf->secs[s].rels_cnt; i++) {
+			const struct hp_rel *rel = &elf->secs[s].rels[i];
+			const struct hp_sym *sym = &elf->syms[rel->sym_idx];
+
+			if (rel->type == R_X86_64_32 || rel->type == R_X86_64_32S ||
+			    (rel->type == R_X86_64_PC32 && sym->bind == STB_GLOBAL && sym->vis == STV_DEFAULT &&
+			     sym->type != STT_FUNC && (elf->secs[s].flags & SHF_EXECINSTR) != 0))
+				return false;
+		}
+	}
+	if (hp_dwarf_units(cmp->new_side.dw, &units, &cnt, NULL) < 0)
+		return true;
+	for (size_t i = 0; i < cnt; i++)
+		if (strncmp(units[i].producer, "GNU ", 4) != 0 || strstr(units[i].producer, "-fpic") != NULL ||
+		    strstr(units[i].producer, "-fPIC") != NULL)
+			return true;
+	return cnt == 0;
+}
+
+static bool
+is_exportable(struct hp_cmp *cmp, uint32_t part)
+{
+	const struct hp_side *ns = &cmp->new_side;
+	const struct hp_sym *sym = &ns->elf->syms[hp_side_part(ns, part)->sym_idx];
+
+	if (sym->bind == STB_LOCAL || sym->vis == STV_HIDDEN || sym->vis == STV_INTERNAL)
+		return false;
+	return ns->elf->machine != EM_X86_64 || may_be_shared(cmp);
 }
 
 static int
 signature_differs(struct hp_cmp *cmp, const struct hp_type_diff *d, struct hp_err *err)
 {
 	uint32_t part = find_named(&cmp->new_side, d->name, true);
-	const char *who = "other objects or modules may call it";
+	const char *who = "other modules may call it";
 	int r;
 
 	/* Inlined everywhere, or new, or gone: no caller that could be wrong. */
 	if (part == HP_NONE || cmp->new_side.twin[part] == HP_NONE)
 		return 0;
-	if (cmp->new_side.elf->syms[hp_side_part(&cmp->new_side, part)->sym_idx].bind == STB_LOCAL) {
-		r = has_old_callers(cmp, part, err);
-		if (r <= 0)
+	if (!is_exportable(cmp, part)) {
+		r = has_other_callers(&cmp->new_side, part, err);
+		if (r == 0)
+			r = has_other_callers(&cmp->old_side, cmp->new_side.twin[part], err);
+		if (r < 0)
 			return r;
-		who = "unchanged code calls it or holds its address";
+		if (r == 0) /* hp_callers_check() turns it into a refusal when another object calls it */
+			return hp_reason_add(cmp->reasons, HP_RULE_CALLERS_GO_ALONG, cmp->pair->path, d->name, d->source, err,
+			                     "%s", hp_esc(d->message));
+		who = "code that is not in the package calls it, or something holds its address";
 	}
 	return hp_reason_add(cmp->reasons, HP_RULE_SIGNATURE, cmp->pair->path, d->name, d->source, err, "%s; %s",
 	                     hp_esc(d->message), who);
@@ -120,6 +181,8 @@ type_differs(struct hp_cmp *cmp, const struct hp_type_diff *d, struct hp_err *er
 		break;
 	case HP_TYPE_SIZE:
 	case HP_TYPE_MEMBER:
+		if (d->brief)
+			id = HP_RULE_TYPE_BRIEF;
 		break;
 	}
 	return hp_reason_add(cmp->reasons, id, cmp->pair->path, d->name, d->source, err, "%s", hp_esc(d->message));

@@ -42,6 +42,15 @@ static const struct hp_rule rules[] = {
 	  "the package." },
 	{ (enum hp_rule_id)1013, "HP1013", "new and not reached",
 	  "Only new functions or data were found, and no existing code changed to use them. There is nothing to patch." },
+	{ (enum hp_rule_id)1014, "HP1014", "type of local variables changed",
+	  "A struct, union or array has another layout, but only local variables, and parameters of functions of this file, "
+	  "are of this type, and nothing points to it. No object of the old layout outlives the function that made it, and "
+	  "functions that are replaced are not active at the switch. Copies that code makes by memcpy or through a cast are "
+	  "not seen in debug information." },
+	{ (enum hp_rule_id)1015, "HP1015", "signature changed with all callers",
+	  "A function's parameters or return type changed, and every function that calls it, in all objects of both trees, is "
+	  "in the package. Nobody holds its address. If the module exports it all the same (a plugin may call it), the "
+	  "package is refused when it is made." },
 	{ (enum hp_rule_id)2001, "HP2001", "initial value of a variable changed",
 	  "A writable variable starts with another value. The running process has its own value already, which is not "
 	  "replaced. If the new code works with the old value, waive it; otherwise set the value in the fixed code." },
@@ -70,7 +79,8 @@ static const struct hp_rule rules[] = {
 	  "An enumerator has another value or is gone. Values of the old meaning may be stored in the running process." },
 	{ (enum hp_rule_id)2009, "HP2009", "signature changed with other callers",
 	  "A function's parameters or return type changed, and callers may exist that were not built for the new one: "
-	  "unchanged functions that call it or hold its address, or other modules for an exported function." },
+	  "functions that are not in the package, in any object of the trees; whoever holds its address; other modules, when "
+	  "it may be exported: not hidden, and compiled with -fPIC or by a compiler that does not say how." },
 	{ (enum hp_rule_id)2010, "HP2010", "type of a variable changed",
 	  "A variable with static storage has another type. What it holds in the running process was written as the old "
 	  "type." },

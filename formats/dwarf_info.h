@@ -91,6 +91,8 @@ struct hp_type_diff {
 	const char *source;    /* "dnsmasq.h:422" of the new side, else the old; not escaped */
 	const char *message;   /* "size 1032 became 2056; member 'name' at offset 0: char[1025] became char[2051]"; names in it
 	                        * are escaped */
+	bool brief;            /* SIZE, MEMBER: only local variables and parameters have this type on both sides, and nothing
+	                        * points to it: no object of it outlives a function */
 };
 /* hp_dwarf_compare_types(old, new, ret, ret_cnt, err): structural comparison of all complete types, signatures of functions
  * with code and variables with storage that both sides have (matched by kind and name within one unit; anonymous types through

@@ -49,6 +49,7 @@ enum hp_dw_flags {
 	HP_DW_OPAQUE = 1 << 11,    /* value is a digest of an expression, not a number */
 	HP_DW_HAS_FILE = 1 << 12,
 	HP_DW_ALIAS = 1 << 13,     /* an anonymous type; the name is that of its first typedef */
+	HP_DW_SPLIT = 1 << 14,     /* location is not one address, but may have an address in it: pieces of a static variable */
 };
 
 /* One DIE that matters. Index 0 is unused. Children of n are n+1 .. end, each step to the child's own end. */

@@ -80,6 +80,25 @@ set_value(struct die *d, const struct hp_dw_value *v, bool be, uint64_t scale)
 }
 
 /* DW_OP_addr A; DW_OP_addrx I; and for thread-local variables DW_OP_const8u A, DW_OP_form_tls_address. */
+/* Any operation that gives a fixed address? Operands are not told from operations: better once too often. A place in the frame is
+ * one operation with one number. */
+static bool
+may_have_address(struct hp_view expr)
+{
+	struct hp_dw_cur c = { expr.p + 1, expr.p + expr.len, false, false };
+
+	if (expr.p[0] == DW_OP_fbreg) {
+		(void)hp_dw_sleb(&c);
+		if (c.p == c.end)
+			return false;
+	}
+	for (size_t i = 0; i < expr.len; i++)
+		if (expr.p[i] == DW_OP_addr || expr.p[i] == DW_OP_addrx || expr.p[i] == DW_OP_GNU_addr_index ||
+		    expr.p[i] == DW_OP_const8u)
+			return true;
+	return false;
+}
+
 static void
 set_location(struct reader *rd, struct die *d, const struct hp_dw_value *v)
 {
@@ -90,6 +109,8 @@ set_location(struct reader *rd, struct die *d, const struct hp_dw_value *v)
 	d->n.flags |= HP_DW_HAS_LOC;
 	if (v->cls != HP_DW_C_BLOCK || v->block.len == 0)
 		return;
+	if (may_have_address(v->block))
+		d->n.flags |= HP_DW_SPLIT;
 	c = (struct hp_dw_cur){ v->block.p, v->block.p + v->block.len, rd->c.be, false };
 	op = hp_dw_get(&c, 1);
 	if (op == DW_OP_addr || op == DW_OP_const8u)
@@ -105,6 +126,7 @@ set_location(struct reader *rd, struct die *d, const struct hp_dw_value *v)
 	if (c.bad || c.p != c.end)
 		return;
 	d->n.value = addr.u;
+	d->n.flags &= (uint16_t)~HP_DW_SPLIT;
 	d->n.flags |= HP_DW_HAS_ADDR;
 }
 
@@ -303,7 +325,7 @@ is_wanted(const struct reader *rd, const struct hp_dw_abbrev *a, const struct hp
 	case HP_DW_KEEP:
 		return true;
 	case HP_DW_VAR:
-		return !in_function(rd) || n->name != NULL || (n->flags & HP_DW_HAS_ADDR) != 0;
+		return !in_function(rd) || n->name != NULL || (n->flags & (HP_DW_HAS_ADDR | HP_DW_SPLIT)) != 0;
 	case HP_DW_PARAM:
 		tag = rd->parent != 0 ? rd->dw->nodes[rd->parent].tag : 0;
 		/* An instance of an inlined function takes its parameters from the origin. */

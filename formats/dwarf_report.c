@@ -427,6 +427,8 @@ hp_dw_report(struct hp_dw_cmp *cmp, const struct hp_dw_item *a, const struct hp_
 		if (p.r == 0 && len > 0)
 			p.r = hp_buf_add(&p.text, more, (size_t)len, NULL);
 	}
+	ret->brief = a->kind == HP_DW_I_TYPE && hp_dw_is_brief(cmp, cmp->old_dw, a->node) &&
+	             hp_dw_is_brief(cmp, cmp->new_dw, b->node);
 	ret->name = display_name(cmp->new_dw, b);
 	ret->message = p.r == 0 ? hp_arena_strndup(&cmp->new_dw->arena, (const char *)p.text.p, p.text.len) : NULL;
 	hp_buf_release(&p.text);

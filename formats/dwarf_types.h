@@ -92,6 +92,11 @@ struct hp_dw_items {
 HP_MUST_CHECK int hp_dw_items(struct hp_dwarf *dw, const uint32_t *unit_ids, struct hp_dw_items *ret,
                               struct hp_err *err);
 
+/* dwarf_users.c */
+/* hp_dw_is_brief(cmp, dw, type): nothing that has the type at node ${type} can outlive a function: there are only local variables
+ * and parameters of it, no pointers to it, no members, no variables with static storage. */
+bool hp_dw_is_brief(struct hp_dw_cmp *cmp, const struct hp_dwarf *dw, uint32_t type);
+
 /* dwarf_report.c */
 /* hp_dw_same_item(cmp, a, b): the twins need no report. */
 bool hp_dw_same_item(struct hp_dw_cmp *cmp, const struct hp_dw_item *a, const struct hp_dw_item *b);

@@ -1,5 +1,5 @@
-/* The differ on two objects. Input: object A, object B, and in the last four bytes the length of A (little-endian). When that does
- * not fit, B is A with four bytes changed: what the last sixteen bytes say, three of place and one of value each. */
+/* The differ on two objects. Input: object A, object B, and in the last four bytes the length of A (little-endian). When that
+ * does not fit, B is A with four bytes changed: what the last sixteen bytes say, three of place and one of value each. */
 #include <string.h>
 
 #include "base/cleanup.h"
