@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/escape.h"
 #include "base/file.h"
+#include "cli/debian_build.h"
 #include "cli/folder.h"
 #include "cli/opts.h"
 #include "cli/out.h"
@@ -15,7 +16,9 @@
 #include "cli/passphrase.h"
 #include "cli/rebuild.h"
 
-static struct hp_opt_list arg_patches;
+static struct hp_opt_list arg_patches, arg_binaries;
+static struct hp_debian arg_debian;
+static const char *arg_module, *arg_dir;
 static const char *arg_source = ".", *arg_objects;
 static uint64_t arg_strip = 1;
 static bool arg_keep;
@@ -27,6 +30,11 @@ static const struct hp_opt opts[] = {
 	{ 0, "source", HP_OPT_STR, &arg_source, "DIR", "where to build (default: here)" },
 	{ 0, "objects", HP_OPT_STR, &arg_objects, "DIR", "where the objects are (default: below the sources)" },
 	{ 0, "baseline", HP_OPT_STR, &arg_packing.baseline, "FILE", "the shipped executable or shared library" },
+	{ 0, "debian-source", HP_OPT_STR, &arg_debian.spec, "NAME=VERSION", "rebuild this Debian source package instead" },
+	{ 0, "binary", HP_OPT_LIST, &arg_binaries, "NAME[=VERSION]", "shipped binary package (default: all of the source)" },
+	{ 0, "module", HP_OPT_STR, &arg_module, "PATH", "the module's path in its package (default: find it)" },
+	{ 0, "dir", HP_OPT_STR, &arg_dir, "DIR", "fetch and build here, and keep it for the next fix" },
+	{ 0, "install-build-deps", HP_OPT_FLAG, &arg_debian.install_deps, NULL, "install what the source needs (as root)" },
 	{ 0, "debug-file", HP_OPT_STR, &arg_packing.debug_file, "FILE", "separate debug file of the baseline" },
 	HP_OPT_SUPPLY(arg_packing.supply),
 	{ 0, "meta", HP_OPT_STR, &arg_packing.meta, "FILE", "JSON with what the manifest shall say" },
@@ -45,17 +53,26 @@ static const struct hp_opt opts[] = {
 static const struct hp_usage usage = {
 	"build", "--patch FILE --baseline FILE -o OUT.hpk [options] -- COMMAND [ARG...]",
 	"Build with COMMAND, apply the patch, build again in the same place, and make a package of the difference.\n"
-	"The sources are left as they were found.",
-	1, -1,
+	"The sources are left as they were found. With --debian-source NAME=VERSION, without --baseline and COMMAND:\n"
+	"fetch and rebuild what Debian shipped, and make a package for the shipped module.",
+	0, -1,
 };
 
 static int
-check_args(void)
+check_args(int commands)
 {
+	bool debian = arg_debian.spec != NULL;
+
 	if (arg_patches.cnt == 0)
 		return hp_usage_error("build", "--patch is needed");
-	if (arg_packing.baseline == NULL)
+	if (!debian && arg_packing.baseline == NULL)
 		return hp_usage_error("build", "--baseline is needed");
+	if (!debian && commands == 0)
+		return hp_usage_error("build", "a build command is needed behind --");
+	if (debian && (commands > 0 || arg_packing.baseline != NULL || arg_packing.debug_file != NULL))
+		return hp_usage_error("build", "--debian-source brings its own build command, baseline and debug file");
+	if (!debian && (arg_binaries.cnt > 0 || arg_module != NULL || arg_dir != NULL || arg_debian.install_deps))
+		return hp_usage_error("build", "--binary, --module, --dir and --install-build-deps go with --debian-source");
 	if (arg_packing.out == NULL)
 		return hp_usage_error("build", "-o is needed");
 	if (arg_packing.jobs > HP_JOBS_MAX)
@@ -115,6 +132,42 @@ rebuild_and_pack(char *const *command, const char *work_dir)
 	return hp_packing_make(&arg_packing, originals, arg_objects);
 }
 
+static int
+build_debian(const char *work_dir)
+{
+	struct hp_err err = { 0 };
+	int r;
+
+	arg_debian.binaries = arg_binaries.v;
+	arg_debian.binaries_cnt = arg_binaries.cnt;
+	arg_debian.dir = realpath(work_dir, NULL);
+	arg_debian.rebuild.patches = arg_patches.v;
+	arg_debian.rebuild.patches_cnt = arg_patches.cnt;
+	arg_debian.rebuild.strip = (unsigned)arg_strip;
+	if (arg_debian.dir == NULL) {
+		(void)hp_err_set(&err, HP_E_IO, "cannot use folder '%s'", hp_esc(work_dir));
+		return hp_out_fail(&err, arg_packing.json);
+	}
+	r = hp_debian_build(&arg_debian, arg_module, &arg_packing);
+	arg_keep |= r != HP_EXIT_OK; /* for the logs */
+	hp_debian_release(&arg_debian);
+	free((char *)(uintptr_t)arg_debian.dir);
+	return r;
+}
+
+static int
+make_dir(char **ret, struct hp_err *err)
+{
+	int r;
+
+	if (arg_dir == NULL)
+		return make_work_dir(ret, err);
+	arg_keep = true;
+	*ret = strdup(arg_dir);
+	r = *ret == NULL ? hp_err_set(err, HP_E_NOMEM, "no memory") : hp_folder_make(arg_dir, err);
+	return r;
+}
+
 int
 hp_cmd_build(int argc, char **argv)
 {
@@ -125,7 +178,7 @@ hp_cmd_build(int argc, char **argv)
 
 	if (r >= 0)
 		return r;
-	r = check_args();
+	r = check_args(argc - first);
 	if (r >= 0)
 		return r;
 	if (arg_objects == NULL)
@@ -137,8 +190,11 @@ hp_cmd_build(int argc, char **argv)
 	arg_packing.supply.command = argv + first;
 	r = hp_packing_open(&arg_packing, &err);
 	if (r == 0)
-		r = make_work_dir(&work_dir, &err);
-	r = r < 0 ? hp_out_fail(&err, arg_packing.json) : rebuild_and_pack(argv + first, work_dir);
+		r = make_dir(&work_dir, &err);
+	if (r < 0)
+		r = hp_out_fail(&err, arg_packing.json);
+	else
+		r = arg_debian.spec != NULL ? build_debian(work_dir) : rebuild_and_pack(argv + first, work_dir);
 	if (work_dir != NULL && !arg_keep)
 		hp_remove_tree(work_dir);
 	else if (work_dir != NULL)

@@ -14,12 +14,26 @@
 #include "signer/sign.h"
 
 int
-hp_packing_open(struct hp_packing *p, struct hp_err *err)
+hp_packing_read(struct hp_packing *p, struct hp_err *err)
 {
-	int r = hp_file_read(p->baseline, HP_ELF_LEN_MAX, &p->baseline_bytes, err);
+	int r;
 
+	hp_buf_release(&p->baseline_bytes);
+	hp_buf_release(&p->debug_bytes);
+	hp_buf_release(&p->twin_bytes);
+	r = hp_file_read(p->baseline, HP_ELF_LEN_MAX, &p->baseline_bytes, err);
 	if (r == 0 && p->debug_file != NULL)
 		r = hp_file_read(p->debug_file, HP_ELF_LEN_MAX, &p->debug_bytes, err);
+	if (r == 0 && p->twin != NULL)
+		r = hp_file_read(p->twin, HP_ELF_LEN_MAX, &p->twin_bytes, err);
+	return r;
+}
+
+int
+hp_packing_open(struct hp_packing *p, struct hp_err *err)
+{
+	int r = p->baseline != NULL ? hp_packing_read(p, err) : 0;
+
 	if (r == 0 && p->meta != NULL)
 		r = hp_file_read(p->meta, HP_MANIFEST_LEN_MAX, &p->meta_bytes, err);
 	if (r == 0 && p->meta != NULL && p->meta_bytes.len == 0)
@@ -36,6 +50,7 @@ hp_packing_release(struct hp_packing *p)
 {
 	hp_buf_release(&p->baseline_bytes);
 	hp_buf_release(&p->debug_bytes);
+	hp_buf_release(&p->twin_bytes);
 	hp_buf_release(&p->meta_bytes);
 	hp_supply_release(&p->supply);
 	hp_seckey_free(p->seckey);
@@ -58,17 +73,24 @@ make_file(const struct hp_packing *p, struct hp_view signed_part, struct hp_buf 
 	return r;
 }
 
+struct hp_pack_options
+hp_packing_options(const struct hp_packing *p)
+{
+	return (struct hp_pack_options){
+		.baseline_path = p->baseline, .baseline = hp_buf_view(&p->baseline_bytes), .debug_path = p->debug_file,
+		.debug = hp_buf_view(&p->debug_bytes), .debug_source = p->debug_source, .twin_path = p->twin,
+		.twin = hp_buf_view(&p->twin_bytes), .meta = hp_buf_view(&p->meta_bytes), .name = p->name, .serial = p->serial,
+		.baseline_name = p->baseline_name, .baseline_version = p->baseline_version, .tool = "hpbuild " HP_VERSION,
+	};
+}
+
 static int
 make_package(const struct hp_packing *p, const struct hp_patchset *set, struct hp_pack_report *ret_report, size_t *ret_len,
              struct hp_err *err)
 {
 	HP_AUTO(hp_buf) struct hp_buf signed_part = { 0 };
 	HP_AUTO(hp_buf) struct hp_buf file = { 0 };
-	struct hp_pack_options o = {
-		.baseline_path = p->baseline, .baseline = hp_buf_view(&p->baseline_bytes), .debug_path = p->debug_file,
-		.debug = hp_buf_view(&p->debug_bytes), .meta = hp_buf_view(&p->meta_bytes), .name = p->name, .serial = p->serial,
-		.tool = "hpbuild " HP_VERSION,
-	};
+	struct hp_pack_options o = hp_packing_options(p);
 	const struct hp_supply_file inputs[] = { { p->baseline, o.baseline },
 		                                 { p->debug_file != NULL ? p->debug_file : "", o.debug } };
 	int r = hp_pack(set, &o, &signed_part, ret_report, err);
@@ -93,30 +115,73 @@ show_progress(void *ctx, size_t done, size_t total, const char *path)
 	hp_progress(done, total, path);
 }
 
-int
-hp_packing_make(const struct hp_packing *p, const char *original, const char *patched)
+/* ${r}: how the comparison ended. */
+static int
+judge_verdict(const struct hp_packing *p, int r, const struct hp_err *err, struct hp_patchset *set)
 {
-	struct hp_diff_options opts = { .jobs = (unsigned)p->jobs, .waivers_path = p->waivers, .progress = show_progress };
-	struct hp_patchset set = { 0 };
+	int status;
+
+	if (r < 0)
+		return hp_out_fail(err, p->json);
+	if (set->verdict == HP_HOTPATCHABLE)
+		return HP_EXIT_OK;
+	status = hp_pack_show_verdict(set, p->json);
+	hp_patchset_release(set);
+	return status;
+}
+
+static struct hp_diff_options
+diff_options(const struct hp_packing *p)
+{
+	return (struct hp_diff_options){ .jobs = (unsigned)p->jobs, .waivers_path = p->waivers, .progress = show_progress };
+}
+
+int
+hp_packing_diff(const struct hp_packing *p, const char *original, const char *patched, struct hp_patchset *ret)
+{
+	struct hp_diff_options opts = diff_options(p);
+	struct hp_err err = { 0 };
+	int r = hp_diff(original, patched, &opts, ret, &err);
+
+	return judge_verdict(p, r, &err, ret);
+}
+
+int
+hp_packing_diff_files(const struct hp_packing *p, const struct hp_diff_file *files, size_t cnt, struct hp_patchset *ret)
+{
+	struct hp_diff_options opts = diff_options(p);
+	struct hp_err err = { 0 };
+	int r = hp_diff_files(files, cnt, &opts, ret, &err);
+
+	return judge_verdict(p, r, &err, ret);
+}
+
+int
+hp_packing_write(const struct hp_packing *p, const struct hp_patchset *set)
+{
 	struct hp_pack_report report;
 	struct hp_err err = { 0 };
 	char signer[17];
 	size_t len = 0;
-	int r = hp_diff(original, patched, &opts, &set, &err);
 
-	if (r < 0)
+	if (make_package(p, set, &report, &len, &err) < 0)
 		return hp_out_fail(&err, p->json);
-	if (set.verdict != HP_HOTPATCHABLE) {
-		r = hp_pack_show_verdict(&set, p->json);
-	} else if (make_package(p, &set, &report, &len, &err) < 0) {
-		r = hp_out_fail(&err, p->json);
-	} else {
-		if (p->seckey != NULL)
-			hp_key_id_text(p->seckey->key_id, signer);
-		hp_pack_show(&set, &report, p->out, len, p->seckey != NULL ? signer : NULL, p->json);
-		hp_pack_report_release(&report);
-		r = HP_EXIT_OK;
-	}
+	if (p->seckey != NULL)
+		hp_key_id_text(p->seckey->key_id, signer);
+	hp_pack_show(set, &report, p->out, len, p->seckey != NULL ? signer : NULL, p->json);
+	hp_pack_report_release(&report);
+	return HP_EXIT_OK;
+}
+
+int
+hp_packing_make(const struct hp_packing *p, const char *original, const char *patched)
+{
+	struct hp_patchset set = { 0 };
+	int status = hp_packing_diff(p, original, patched, &set);
+
+	if (status != HP_EXIT_OK)
+		return status;
+	status = hp_packing_write(p, &set);
 	hp_patchset_release(&set);
-	return r;
+	return status;
 }

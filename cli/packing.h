@@ -9,6 +9,9 @@
 #include "base/err.h"
 #include "cli/supply.h"
 
+struct hp_diff_file;
+struct hp_pack_options;
+struct hp_patchset;
 struct hp_seckey;
 
 /* Rows of an option table for the documents in a package. `s` is a struct hp_supply. */
@@ -19,8 +22,11 @@ struct hp_seckey;
 
 struct hp_packing {
 	/* Set by the verb. */
-	const char *baseline;   /* path */
+	const char *baseline;   /* path; NULL = set later, before hp_packing_read() */
 	const char *debug_file; /* path, NULL = none */
+	const char *debug_source; /* for the manifest, NULL = "debug-file" */
+	const char *twin;       /* path of a rebuild that debug_file belongs to, NULL = it belongs to the baseline itself */
+	const char *baseline_name, *baseline_version; /* for the manifest, NULL = from the path, unknown */
 	const char *meta;       /* path, NULL = none */
 	const char *name;       /* of the hotpatch, NULL = from meta or made up */
 	const char *waivers;    /* path, NULL = none */
@@ -31,18 +37,28 @@ struct hp_packing {
 	bool json;
 	struct hp_supply supply;
 	/* Filled by hp_packing_open(). */
-	struct hp_buf baseline_bytes, debug_bytes, meta_bytes;
+	struct hp_buf baseline_bytes, debug_bytes, twin_bytes, meta_bytes;
 	struct hp_seckey *seckey;
 };
 
 /* hp_packing_open(p, err): read the baseline and the other inputs and unlock the key, so that what is wrong with them is said
  * before anything that takes time. */
 HP_MUST_CHECK int hp_packing_open(struct hp_packing *p, struct hp_err *err);
+/* hp_packing_read(p, err): read baseline, debug file and twin; instead of those that were read before. */
+HP_MUST_CHECK int hp_packing_read(struct hp_packing *p, struct hp_err *err);
 void hp_packing_release(struct hp_packing *p);
+/* hp_packing_options(p): for hp_pack() and hp_prove(); valid until the next hp_packing_read(). */
+struct hp_pack_options hp_packing_options(const struct hp_packing *p);
 
 /* hp_packing_make(p, original, patched): compare the two trees (folders, .a or .o); when the change can be hot, pack, sign if
  * there is a key, and write the package whole or not at all. Prints the result or what is in the way. Returns the exit status. */
 int hp_packing_make(const struct hp_packing *p, const char *original, const char *patched);
+
+/* The steps of it. hp_packing_diff(p, original, patched, ret): HP_EXIT_OK when the change can be hot; ret is then to be released.
+ * hp_packing_diff_files(): the same for some objects of the trees. hp_packing_write(p, set): pack, sign, write, print. */
+int hp_packing_diff(const struct hp_packing *p, const char *original, const char *patched, struct hp_patchset *ret);
+int hp_packing_diff_files(const struct hp_packing *p, const struct hp_diff_file *files, size_t cnt, struct hp_patchset *ret);
+int hp_packing_write(const struct hp_packing *p, const struct hp_patchset *set);
 
 static inline void
 hp_packing_auto(struct hp_packing *p)

@@ -332,7 +332,7 @@ sort_syms(struct hp_module *mod, struct hp_err *err)
 }
 
 static int
-read_syms(struct hp_module *mod, struct hp_err *err)
+read_syms(struct hp_module *mod, const char *source, struct hp_err *err)
 {
 	const struct hp_elf *elf = mod->elf, *debug = mod->debug;
 	size_t cap = (size_t)elf->syms_cnt + elf->dynsyms_cnt + (debug != NULL ? debug->syms_cnt : 0);
@@ -352,7 +352,8 @@ read_syms(struct hp_module *mod, struct hp_err *err)
 		if (r < 0)
 			return r;
 	}
-	mod->symbols = debug != NULL && debug->syms_cnt > 1 ? "debug-file" : elf->syms_cnt > 1 ? "symtab" :
+	mod->has_symtab = elf->syms_cnt > 1 || (debug != NULL && debug->syms_cnt > 1);
+	mod->symbols = debug != NULL && debug->syms_cnt > 1 ? source : elf->syms_cnt > 1 ? "symtab" :
 	               elf->dynsyms_cnt > 1 ? "dynsym" : "none";
 	for (uint32_t i = 1; i < elf->dynsyms_cnt; i++) {
 		const struct hp_sym *s = &elf->dynsyms[i];
@@ -367,21 +368,22 @@ read_syms(struct hp_module *mod, struct hp_err *err)
 }
 
 static int
-open_debug(struct hp_module *mod, struct hp_view file, const char *path, struct hp_err *err)
+open_debug(struct hp_module *mod, const struct hp_debug_file *file, struct hp_err *err)
 {
-	struct hp_view id;
+	struct hp_view id, wanted;
 	int r;
 
-	if (file.len == 0)
+	if (file == NULL)
 		return 0;
-	r = hp_elf_open(file, path, &mod->debug, err);
+	wanted = file->id.len > 0 ? file->id : mod->build_id;
+	r = hp_elf_open(file->bytes, file->path, &mod->debug, err);
 	if (r < 0)
 		return hp_err_add(err, "debug file");
 	if (!hp_elf_build_id(mod->debug, &id))
-		return hp_err_set(err, HP_E_BASELINE, "debug file '%s' has no build ID", hp_esc(path));
-	if (!hp_view_eq(id, mod->build_id))
+		return hp_err_set(err, HP_E_BASELINE, "debug file '%s' has no build ID", hp_esc(file->path));
+	if (!hp_view_eq(id, wanted))
 		return hp_err_set(err, HP_E_BASELINE, "debug file '%s' belongs to another build of '%s': the build IDs differ",
-		                  hp_esc(path), hp_esc(mod->elf->path));
+		                  hp_esc(file->path), hp_esc(mod->elf->path));
 	return 0;
 }
 
@@ -423,7 +425,7 @@ open_elf(struct hp_module *mod, struct hp_view file, const char *path, struct hp
 }
 
 int
-hp_module_open(struct hp_view file, const char *path, struct hp_view debug, const char *debug_path, struct hp_module **ret,
+hp_module_open(struct hp_view file, const char *path, const struct hp_debug_file *debug, struct hp_module **ret,
                struct hp_err *err)
 {
 	HP_AUTO(hp_module) struct hp_module *mod = calloc(1, sizeof(*mod));
@@ -435,7 +437,7 @@ hp_module_open(struct hp_view file, const char *path, struct hp_view debug, cons
 	r = open_elf(mod, file, path, err);
 	if (r < 0)
 		return r;
-	r = open_debug(mod, debug, debug_path, err);
+	r = open_debug(mod, debug, err);
 	if (r < 0)
 		return r;
 	read_dynamic(mod->elf, &dyn);
@@ -452,7 +454,7 @@ hp_module_open(struct hp_view file, const char *path, struct hp_view debug, cons
 	r = read_plts(mod, err);
 	if (r < 0)
 		return r;
-	r = read_syms(mod, err);
+	r = read_syms(mod, debug != NULL ? debug->source : "", err);
 	if (r < 0)
 		return r;
 	*ret = mod;

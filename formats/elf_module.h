@@ -52,6 +52,14 @@ struct hp_mod_sym {
 	bool dynamic;     /* from .dynsym */
 };
 
+/* A file with the symbol table that the module itself has lost. */
+struct hp_debug_file {
+	struct hp_view bytes;
+	const char *path;   /* for messages */
+	const char *source; /* what hp_module.symbols becomes: "debug-file", "rebuilt", ... */
+	struct hp_view id;  /* build ID that the file must have; empty = the module's */
+};
+
 struct hp_module {
 	struct hp_arena arena;
 	struct hp_elf *elf;
@@ -61,7 +69,8 @@ struct hp_module {
 	bool symbolic;  /* -Bsymbolic: own definitions win */
 	bool bind_now;  /* JUMP slots are bound at start */
 	bool has_files; /* symbol tables have STT_FILE entries: the names of local symbols are known */
-	const char *symbols; /* "symtab", "debug-file", "dynsym", "none": best source of names */
+	bool has_symtab; /* names of all functions are known, not only those of .dynsym */
+	const char *symbols; /* "symtab", "dynsym", "none", or the source of the debug file: best source of names */
 	const struct hp_seg *tls;   /* PT_TLS, NULL = none */
 	struct hp_mod_sym *syms;    /* defined ones, sorted by (va, name); no duplicates of (va, name, type) */
 	uint32_t syms_cnt;
@@ -75,9 +84,9 @@ struct hp_module {
 	struct hp_map files;        /* STT_FILE names */
 };
 
-/* hp_module_open(file, path, debug, debug_path, ret, err): ${debug}.len 0 = no separate debug file.
+/* hp_module_open(file, path, debug, ret, err): ${debug} NULL = no separate debug file.
  * HP_E_ARCH not x86-64; HP_E_BASELINE: no build ID, or the debug file's differs; HP_E_FORMAT not a linked module. */
-HP_MUST_CHECK int hp_module_open(struct hp_view file, const char *path, struct hp_view debug, const char *debug_path,
+HP_MUST_CHECK int hp_module_open(struct hp_view file, const char *path, const struct hp_debug_file *debug,
                                  struct hp_module **ret, struct hp_err *err);
 void hp_module_free(struct hp_module *mod); /* NULL allowed */
 

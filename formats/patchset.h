@@ -64,6 +64,11 @@ struct hp_patchset {
 };
 
 void hp_patchset_release(struct hp_patchset *set);
+static inline void
+hp_patchset_auto(struct hp_patchset *set)
+{
+	hp_patchset_release(set);
+}
 void hp_object_free(struct hp_object *obj); /* NULL allowed */
 /* hp_object_open(file, path, ret, err): take over ${file} (also on failure), open ELF and parts. */
 HP_MUST_CHECK int hp_object_open(struct hp_buf *file, const char *path, struct hp_object **ret, struct hp_err *err);

@@ -103,7 +103,9 @@ struct hp_pk {
 	size_t objs_cnt;
 	struct hp_map names;     /* global name -> struct hp_known * of the original side */
 	struct hp_map new_defs;  /* global name -> struct hp_new_def * of the patched side */
+	struct hp_map proven;    /* judge.c: name of a proven function -> index in objs, HP_NONE = of several */
 	struct hp_map pieces;    /* content (class, alignment, bytes) -> struct hp_item * */
+	bool lenient;            /* objects that do not fit are a result, not an error */
 	bool direct_functions;   /* the module was linked with -Bsymbolic-functions: exported functions are bound directly */
 	struct hp_item *items, **items_tail;
 	struct hp_fix *fixes, **fixes_tail;
@@ -117,6 +119,10 @@ struct hp_new_def {
 	uint64_t off; /* bytes from the part's start */
 };
 
+/* pack.c: open the module, make objs[]; give everything back. */
+HP_MUST_CHECK int hp_pk_start(struct hp_pk *pk, struct hp_err *err);
+void hp_pk_finish(struct hp_pk *pk);
+
 /* locate.c: prove the touched objects against the baseline and collect addresses. */
 HP_MUST_CHECK int hp_locate(struct hp_pk *pk, struct hp_err *err);
 /* judge.c: after locating: which objects are part of the module; HP_E_BASELINE when one is, but differs. */
@@ -126,6 +132,8 @@ HP_MUST_CHECK int hp_mark_lost(struct hp_pk *pk, struct hp_err *err);
 /* hp_drop_duplicates(pk, err): of objects that are proven at the same places the one that was linked stays in the module.
  * HP_E_BASELINE when nothing tells which. */
 HP_MUST_CHECK int hp_drop_duplicates(struct hp_pk *pk, struct hp_err *err);
+/* hp_judge_members(pk, err): only set in_module. */
+HP_MUST_CHECK int hp_judge_members(struct hp_pk *pk, struct hp_err *err);
 /* hp_address_of_name(pk, name, ret, err): address of the module's own definition of global ${name}. 1, 0, HP_E_BASELINE
  * ambiguous. */
 HP_MUST_CHECK int hp_address_of_name(struct hp_pk *pk, const char *name, uint64_t *ret, struct hp_err *err);

@@ -24,24 +24,41 @@ count(const struct hp_pk_obj *obj, enum hp_func_state state)
 	return n;
 }
 
+/* Names of proven functions, each with the object that proves it; HP_NONE when several do. */
+static int
+list_proven(struct hp_pk *pk, struct hp_err *err)
+{
+	for (uint32_t o = 0; o < pk->objs_cnt; o++) {
+		const struct hp_pk_obj *obj = &pk->objs[o];
+		const struct hp_parts *parts;
+
+		if (!obj->changed || obj->pair->old_obj == NULL)
+			continue;
+		parts = obj->pair->old_obj->parts;
+		for (uint32_t i = 0; i < parts->cnt; i++) {
+			const char *name = hp_part_name(parts, i);
+			uint64_t by;
+			int r;
+
+			if (!is_func(parts, i) || obj->places[i].state != HP_FUNC_PROVEN)
+				continue;
+			by = hp_map_get_str(&pk->proven, name, &by) && by != o ? HP_NONE : o;
+			r = hp_map_put_str(&pk->proven, name, by, err);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
 /* Does another object of the set prove a function of this name? Build trees hold objects compiled twice (with and without -fPIC)
  * and several programs; of a pair of such twins only one is in the module. */
 static bool
 proven_elsewhere(const struct hp_pk *pk, const struct hp_pk_obj *obj, const char *name)
 {
-	for (size_t o = 0; o < pk->objs_cnt; o++) {
-		const struct hp_pk_obj *other = &pk->objs[o];
-		const struct hp_parts *parts;
+	uint64_t by;
 
-		if (other == obj || !other->changed || other->pair->old_obj == NULL)
-			continue;
-		parts = other->pair->old_obj->parts;
-		for (uint32_t i = 0; i < parts->cnt; i++)
-			if (is_func(parts, i) && other->places[i].state == HP_FUNC_PROVEN &&
-			    strcmp(hp_part_name(parts, i), name) == 0)
-				return true;
-	}
-	return false;
+	return hp_map_get_str(&pk->proven, name, &by) && (by == HP_NONE || obj != &pk->objs[by]);
 }
 
 /* Another changed object of the same source file, all of which is proven: of that pair it is the linked one. */
@@ -150,12 +167,27 @@ judge_signatures(const struct hp_pk *pk, struct hp_err *err)
 }
 
 int
+hp_judge_members(struct hp_pk *pk, struct hp_err *err)
+{
+	int r = list_proven(pk, err);
+
+	for (size_t o = 0; o < pk->objs_cnt && r == 0; o++) {
+		struct hp_pk_obj *obj = &pk->objs[o];
+
+		obj->in_module = !is_other_module(pk, obj);
+	}
+	return r;
+}
+
+int
 hp_judge(struct hp_pk *pk, struct hp_err *err)
 {
 	bool any = false;
 	const char *path = "";
 	int r = hp_mark_lost(pk, err);
 
+	if (r == 0)
+		r = list_proven(pk, err);
 	if (r < 0)
 		return r;
 	for (size_t o = 0; o < pk->objs_cnt; o++) {
@@ -176,7 +208,7 @@ hp_judge(struct hp_pk *pk, struct hp_err *err)
 	if (!any)
 		return hp_err_set(err, HP_E_BASELINE, "none of the changed objects ('%s' ...) is part of '%s'%s", hp_esc(path),
 		                  hp_esc(pk->opts->baseline_path),
-		                  strcmp(pk->mod->symbols, "none") == 0 || strcmp(pk->mod->symbols, "dynsym") == 0
+		                  !pk->mod->has_symtab
 		                  ? ", as far as can be seen without its symbols: give its --debug-file" : "");
 	if (judge_signatures(pk, err) < 0)
 		return HP_E_REFUSED;

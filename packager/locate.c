@@ -18,12 +18,6 @@ is_func(const struct hp_parts *parts, uint32_t i)
 	return parts->v[i].kind == HP_PART_FUNC && parts->v[i].len > 0;
 }
 
-static bool
-has_symtab(const struct hp_module *mod)
-{
-	return strcmp(mod->symbols, "symtab") == 0 || strcmp(mod->symbols, "debug-file") == 0;
-}
-
 /* Match at one address; on success take over what it shows. 1 proven, 0 differs. */
 static int
 try_at(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t i, uint64_t va, bool keep_diff, struct hp_err *err)
@@ -47,12 +41,17 @@ try_at(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t i, uint64_t va, bool ke
 		place->va = va;
 		return 0;
 	}
+	if (pk->lenient && !hp_finds_agree(pk, obj, pk->finds, cnt))
+		return 0;
 	place->state = HP_FUNC_PROVEN;
 	place->va = va;
 	r = hp_note_section(pk, obj, parts->v[i].sec_idx, va - parts->v[i].off, hp_part_name(parts, i), err);
-	if (r < 0)
-		return r;
-	r = hp_note_finds(pk, obj, i, pk->finds, cnt, err);
+	if (r == 0)
+		r = hp_note_finds(pk, obj, i, pk->finds, cnt, err);
+	if (r == HP_E_BASELINE && pk->lenient) {
+		*place = (struct hp_place){ .state = HP_FUNC_UNKNOWN }; /* equal bytes of another function */
+		return 0;
+	}
 	return r < 0 ? r : 1;
 }
 
@@ -146,7 +145,7 @@ by_name(struct hp_pk *pk, struct hp_pk_obj *obj, struct hp_err *err)
 			continue;
 		cnt = candidates(pk, obj, i, v);
 		if (cnt == 0) {
-			obj->places[i].state = has_symtab(pk->mod) ? HP_FUNC_ABSENT : HP_FUNC_UNKNOWN;
+			obj->places[i].state = pk->mod->has_symtab ? HP_FUNC_ABSENT : HP_FUNC_UNKNOWN;
 			continue;
 		}
 		r = try_candidates(pk, obj, i, v, cnt, true, err);
@@ -391,6 +390,7 @@ prepare(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t *max_rels, struct hp_e
 		for (uint32_t i = 0; i < new->parts->cnt && obj->pair->include != NULL; i++)
 			obj->changed |= obj->pair->include[i];
 	}
+	obj->changed |= pk->lenient;
 	if (old == NULL)
 		return 0;
 	obj->secs = hp_arena_array(&pk->arena, old->elf->secs_cnt, sizeof(*obj->secs));
@@ -429,7 +429,7 @@ hp_locate(struct hp_pk *pk, struct hp_err *err)
 	r = spread(pk, err);
 	if (r < 0)
 		return r;
-	for (size_t o = 0; o < pk->objs_cnt && !has_symtab(pk->mod); o++) {
+	for (size_t o = 0; o < pk->objs_cnt && !pk->mod->has_symtab; o++) {
 		if (!pk->objs[o].changed || pk->objs[o].pair->old_obj == NULL)
 			continue;
 		r = by_content(pk, &pk->objs[o], err);
@@ -438,5 +438,5 @@ hp_locate(struct hp_pk *pk, struct hp_err *err)
 		if (r < 0)
 			return r;
 	}
-	return hp_judge(pk, err);
+	return 0;
 }

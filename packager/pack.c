@@ -4,24 +4,58 @@
 #include <stdlib.h>
 
 #include "base/escape.h"
+#include "formats/elf_same.h"
 #include "formats/hash.h"
 #include "formats/package.h"
 #include "packager/internal.h"
 
+/* The ID of a rebuild counts for the debug file when both load the same bytes. */
 static int
-start(struct hp_pk *pk, struct hp_err *err)
+check_twin(const struct hp_pack_options *o, struct hp_elf *twin, struct hp_err *err)
+{
+	HP_AUTO(hp_elf) struct hp_elf *base = NULL;
+	uint64_t va;
+	int r = hp_elf_open(o->baseline, o->baseline_path, &base, err);
+
+	if (r < 0)
+		return r;
+	if (hp_elf_same_image(base, twin, &va))
+		return 0;
+	if (va == UINT64_MAX)
+		return hp_err_set(err, HP_E_BASELINE, "the rebuild '%s' has other segments", hp_esc(o->twin_path));
+	return hp_err_set(err, HP_E_BASELINE, "the rebuild '%s' differs at 0x%llx", hp_esc(o->twin_path), (unsigned long long)va);
+}
+
+static int
+open_module(struct hp_pk *pk, struct hp_err *err)
+{
+	const struct hp_pack_options *o = pk->opts;
+	HP_AUTO(hp_elf) struct hp_elf *twin = NULL;
+	struct hp_debug_file debug = { .bytes = o->debug, .path = o->debug_path != NULL ? o->debug_path : "",
+		                       .source = o->debug_source != NULL ? o->debug_source : "debug-file" };
+	int r = 0;
+
+	if (o->twin.len > 0) {
+		r = hp_elf_open(o->twin, o->twin_path, &twin, err);
+		if (r == 0)
+			r = check_twin(o, twin, err);
+		if (r == 0 && !hp_elf_build_id(twin, &debug.id))
+			r = hp_err_set(err, HP_E_BASELINE, "'%s' has no build ID", hp_esc(o->twin_path));
+	}
+	return r < 0 ? r : hp_module_open(o->baseline, o->baseline_path, o->debug.len > 0 ? &debug : NULL, &pk->mod, err);
+}
+
+int
+hp_pk_start(struct hp_pk *pk, struct hp_err *err)
 {
 	const struct hp_pack_options *o = pk->opts;
 	int r;
 
-	if (pk->set->verdict != HP_HOTPATCHABLE)
-		return hp_err_set(err, pk->set->verdict == HP_NOTHING ? HP_E_NOTHING : HP_E_REFUSED,
-		                  pk->set->verdict == HP_NOTHING ? "no functional change" : "the change was refused");
 	if (pk->set->machine != EM_X86_64)
 		return hp_err_set(err, HP_E_ARCH, "objects for ELF machine %u; only x86-64 can be packed", pk->set->machine);
 	pk->items_tail = &pk->items;
 	pk->fixes_tail = &pk->fixes;
-	r = hp_module_open(o->baseline, o->baseline_path, o->debug, o->debug_path != NULL ? o->debug_path : "", &pk->mod, err);
+	r = open_module(pk, err);
 	if (r < 0)
 		return hp_err_add(err, "baseline '%s'", hp_esc(o->baseline_path));
 	pk->objs_cnt = pk->set->pairs_cnt;
@@ -33,11 +67,12 @@ start(struct hp_pk *pk, struct hp_err *err)
 	return 0;
 }
 
-static void
-finish(struct hp_pk *pk)
+void
+hp_pk_finish(struct hp_pk *pk)
 {
 	hp_module_free(pk->mod);
 	hp_map_release(&pk->names);
+	hp_map_release(&pk->proven);
 	hp_map_release(&pk->new_defs);
 	hp_map_release(&pk->pieces);
 	hp_arena_release(&pk->arena);
@@ -152,8 +187,8 @@ fill_manifest(struct hp_pk *pk, struct hp_manifest *man, struct hp_err *err)
 	int r;
 
 	man->name = "";
-	man->baseline_name = base_name(o->baseline_path);
-	man->baseline_version = "";
+	man->baseline_name = o->baseline_name != NULL ? o->baseline_name : base_name(o->baseline_path);
+	man->baseline_version = o->baseline_version != NULL ? o->baseline_version : "";
 	man->source_patch = "";
 	man->tool = o->tool;
 	man->toolchain = pk->set->toolchain;
@@ -298,7 +333,7 @@ static int
 report(const struct hp_pk *pk, const struct hp_manifest *man, const struct hp_payload *payload, struct hp_pack_report *ret,
        struct hp_err *err)
 {
-	struct hp_pack_report rep = { .serial = man->serial, .symbols = pk->mod->symbols, .image_len = man->targets[0].image_len,
+	struct hp_pack_report rep = { .serial = man->serial, .image_len = man->targets[0].image_len,
 		                      .file_len = payload->image.len, .code_len = code_len(pk),
 		                      .fixups_cnt = (uint32_t)(payload->fixups.len / HP_FIXUP_LEN) };
 	int r = report_objects(pk, &rep, err);
@@ -307,7 +342,9 @@ report(const struct hp_pk *pk, const struct hp_manifest *man, const struct hp_pa
 		r = report_dropped(pk, &rep, err);
 	if (r == 0)
 		r = report_funcs(pk, &rep, err);
-	if (r == 0 && (rep.name = hp_arena_strdup(&rep.arena, man->name)) == NULL)
+	rep.name = hp_arena_strdup(&rep.arena, man->name);
+	rep.symbols = hp_arena_strdup(&rep.arena, pk->mod->symbols);
+	if (r == 0 && (rep.name == NULL || rep.symbols == NULL))
 		r = hp_err_set(err, HP_E_NOMEM, "no memory");
 	if (r < 0) {
 		hp_arena_release(&rep.arena);
@@ -363,6 +400,8 @@ pack(struct hp_pk *pk, struct hp_buf *ret_signed_part, struct hp_pack_report *re
 	if (r == 0)
 		r = hp_locate(pk, err);
 	if (r == 0)
+		r = hp_judge(pk, err);
+	if (r == 0)
 		r = check_exceptions(pk, err);
 	if (r == 0)
 		r = hp_plan_redirects(pk, err);
@@ -384,11 +423,15 @@ hp_pack(const struct hp_patchset *set, const struct hp_pack_options *opts, struc
         struct hp_pack_report *ret_report, struct hp_err *err)
 {
 	struct hp_pk pk = { .set = set, .opts = opts };
-	int r = start(&pk, err);
+	int r;
 
+	if (set->verdict != HP_HOTPATCHABLE)
+		return hp_err_set(err, set->verdict == HP_NOTHING ? HP_E_NOTHING : HP_E_REFUSED,
+		                  set->verdict == HP_NOTHING ? "no functional change" : "the change was refused");
+	r = hp_pk_start(&pk, err);
 	if (r == 0)
 		r = pack(&pk, ret_signed_part, ret_report, err);
-	finish(&pk);
+	hp_pk_finish(&pk);
 	return r;
 }
 

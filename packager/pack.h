@@ -17,8 +17,12 @@
 struct hp_pack_options {
 	const char *baseline_path; /* for messages; its base name goes into the manifest */
 	struct hp_view baseline;   /* the whole file */
+	const char *baseline_name, *baseline_version; /* for the manifest when meta has none; NULL = from the path, unknown */
 	const char *debug_path;
 	struct hp_view debug;      /* separate debug file, len 0 = none */
+	const char *debug_source;  /* how it was found, for the manifest; NULL = "debug-file" */
+	const char *twin_path;
+	struct hp_view twin; /* len 0 = none. A rebuild of the baseline to which the debug file belongs: it must load the same */
 	struct hp_view meta;       /* JSON of --meta, len 0 = none; see hpbuild-pack(1) */
 	const char *name;          /* of the hotpatch; NULL = from meta, else made from the baseline's name */
 	uint64_t serial;           /* 0 = from meta, else 1 */
@@ -52,7 +56,7 @@ struct hp_pack_report {
 	size_t dropped_cnt;
 	const char *name;     /* of the hotpatch */
 	uint64_t serial;
-	const char *symbols;  /* where names came from: "symtab", "debug-file", "dynsym", "none" */
+	const char *symbols;  /* where names came from, as in struct hp_module; in arena */
 	char build_id[2 * HP_BUILD_ID_LEN_MAX + 1];
 	uint64_t image_len;   /* bytes of the image in memory */
 	uint64_t file_len;    /* bytes of the image file */

@@ -63,7 +63,7 @@ address_slot(const struct hp_pk *pk, const char *name)
 static int
 refuse_import(const struct hp_pk *pk, const struct hp_use *use, struct hp_err *err)
 {
-	bool symtab = strcmp(pk->mod->symbols, "symtab") == 0 || strcmp(pk->mod->symbols, "debug-file") == 0;
+	bool symtab = pk->mod->has_symtab;
 
 	if (hp_module_preemptible(pk->mod, use->name))
 		return hp_refuse(use, err, "exported and preemptible, and the baseline has no PLT entry or GOT slot for it");

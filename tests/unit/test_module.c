@@ -32,11 +32,13 @@ open_it(const char *name, const char *debug, struct hp_buf *file, struct hp_buf 
 {
 	struct hp_module *mod = NULL;
 	struct hp_err err = { 0 };
+	struct hp_debug_file d;
 
 	slurp(name, file);
 	if (debug != NULL)
 		slurp(debug, debug_file);
-	assert_fine(hp_module_open(hp_buf_view(file), name, hp_buf_view(debug_file), debug, &mod, &err), &err);
+	d = (struct hp_debug_file){ .bytes = hp_buf_view(debug_file), .path = debug, .source = "debug-file" };
+	assert_fine(hp_module_open(hp_buf_view(file), name, debug != NULL ? &d : NULL, &mod, &err), &err);
 	return mod;
 }
 
@@ -130,14 +132,15 @@ test_debug_file(void **state)
 	HP_AUTO(hp_module) struct hp_module *mod = open_it("bare.so", "lib.debug", &file, &debug);
 	struct hp_module *none = NULL;
 	struct hp_err err = { 0 };
+	struct hp_debug_file d;
 	uint32_t first;
 
 	(void)state;
 	assert_string_equal(mod->symbols, "debug-file");
 	assert_int_equal(hp_module_named(mod, "hidden_fn", &first), 1);
 	slurp("other.debug", &other);
-	assert_code(hp_module_open(hp_buf_view(&file), "bare.so", hp_buf_view(&other), "other.debug", &none, &err), HP_E_BASELINE,
-	            &err);
+	d = (struct hp_debug_file){ .bytes = hp_buf_view(&other), .path = "other.debug", .source = "debug-file" };
+	assert_code(hp_module_open(hp_buf_view(&file), "bare.so", &d, &none, &err), HP_E_BASELINE, &err);
 	assert_null(none);
 }
 
@@ -156,7 +159,7 @@ test_refused(void **state)
 		struct hp_err err = { 0 };
 
 		slurp(cases[i].name, &file);
-		assert_code(hp_module_open(hp_buf_view(&file), cases[i].name, hp_view_of(NULL, 0), "", &mod, &err), cases[i].code,
+		assert_code(hp_module_open(hp_buf_view(&file), cases[i].name, NULL, &mod, &err), cases[i].code,
 		            &err);
 	}
 }
@@ -172,7 +175,7 @@ test_truncated(void **state)
 	for (size_t len = 0; len < file.len; len += 1 + len / 16) {
 		struct hp_module *mod = NULL;
 
-		if (hp_module_open(hp_view_of(file.p, len), "cut", hp_view_of(NULL, 0), "", &mod, NULL) == 0)
+		if (hp_module_open(hp_view_of(file.p, len), "cut", NULL, &mod, NULL) == 0)
 			hp_module_free(mod);
 	}
 }

@@ -134,7 +134,7 @@ test_fixups(void **state)
 	build("-O1 -fPIE -ffunction-sections -fdata-sections", "-pie");
 	PACK(&p, "work");
 	expect_packed(&p);
-	assert_fine(hp_module_open(hp_buf_view(&p.base), "prog", hp_view_of(NULL, 0), "", &mod, &p.err), &p.err);
+	assert_fine(hp_module_open(hp_buf_view(&p.base), "prog", NULL, &mod, &p.err), &p.err);
 	for (uint32_t i = 0; i < p.pkg.payloads[0].fixups.len / HP_FIXUP_LEN; i++) {
 		struct hp_fixup f = hp_fixup_get(p.pkg.payloads[0].fixups, i);
 		const struct hp_mod_plt *entry = hp_module_plt_at(mod, f.target);

@@ -56,7 +56,7 @@ fixture_open(struct fixture *f, const char *cflags, const char *ldflags)
 	memset(f, 0, sizeof(*f));
 	sh("$CC -g %s -c work.c && $CC -g %s -c main.c && $CC %s -Wl,--build-id -o prog main.o work.o", cflags, cflags, ldflags);
 	slurp("prog", &f->file);
-	assert_fine(hp_module_open(hp_buf_view(&f->file), "prog", hp_view_of(NULL, 0), "", &f->mod, &err), &err);
+	assert_fine(hp_module_open(hp_buf_view(&f->file), "prog", NULL, &f->mod, &err), &err);
 	f->obj = hand_open(scratch("work.o"));
 	f->finds = calloc(10000, sizeof(*f->finds));
 	assert_non_null(f->finds);
