@@ -64,6 +64,8 @@ refused() {
 refused 5 'does not run the build' -P "$W/pie.hpk" -- "$W/static" x
 "$hpbuild" keygen --no-passphrase -o "$W/other" >/dev/null 2>&1
 refused 6 'key|trusted' -P "$W/pie.hpk" --trust "$W/other.pub" -- "$W/pie" x
+# A leak check cannot work in a traced process.
+export ASAN_OPTIONS=detect_leaks=0
 refused 1 'cannot run .*no-such' -P "$W/pie.hpk" -- "$W/no-such" x
 refused 2 '--package is missing' -- "$W/pie" x
 
