@@ -194,7 +194,8 @@ left(const uint32_t *parts, uint32_t cnt)
 	return n;
 }
 
-/* By position, when as many are left on both sides; members that DWARF tells to be different things stay apart. */
+/* By position, when as many are left on both sides; members that DWARF tells to be different things stay apart. That is proven
+ * right when the functions that use them turn out equal with it; the verdict refuses where they do not. */
 static void
 match_rest(struct hp_cmp *cmp, struct hp_group *g, const struct keys *dwarf)
 {
@@ -205,8 +206,10 @@ match_rest(struct hp_cmp *cmp, struct hp_group *g, const struct keys *dwarf)
 			continue;
 		while (o < g->olds_cnt && g->olds[o] == HP_NONE)
 			o++;
-		if (o < g->olds_cnt && !kept_apart(dwarf, o, n))
+		if (o < g->olds_cnt && !kept_apart(dwarf, o, n)) {
+			cmp->ambiguous[g->news[n]] = olds > 1;
 			hp_twin_set(cmp, g->olds[o], g->news[n]);
+		}
 		o++;
 	}
 	for (uint32_t n = 0; n < g->news_cnt && olds != news && olds > 0; n++)

@@ -128,6 +128,28 @@ compare_commons(struct hp_cmp *cmp, struct hp_err *err)
 	return r;
 }
 
+/* A variable whose twin was taken by position only: with a function that changed, nothing proves that it is the right one. */
+static int
+unproven_twin(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
+{
+	struct hp_side *ns = &cmp->new_side;
+
+	for (uint32_t i = 0; i < ns->parts->cnt; i++) {
+		int r;
+
+		if (!hp_part_is_func(hp_side_part(ns, i)) || (ns->change[i] != HP_CHANGED && ns->change[i] != HP_NEW))
+			continue;
+		r = hp_side_edges(ns, i, err);
+		for (uint32_t k = 0; k < ns->edges_cnt[i] && r == 0; k++)
+			if (ns->edges[i][k].ref.part_idx == part)
+				return add(cmp, HP_RULE_AMBIGUOUS, ns, part, err,
+				           "several variables of this name; which one it was cannot be told");
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 int
 hp_verdict_data(struct hp_cmp *cmp, struct hp_err *err)
 {
@@ -141,6 +163,8 @@ hp_verdict_data(struct hp_cmp *cmp, struct hp_err *err)
 			r = changed_data(cmp, i, err);
 		else if (ns->change[i] == HP_NEW)
 			r = new_data(cmp, i, err);
+		if (r == 0 && cmp->ambiguous[i] && ns->twin[i] != HP_NONE && hp_part_is_writable(hp_side_part(ns, i)))
+			r = unproven_twin(cmp, i, err);
 	}
 	for (uint32_t i = 0; i < os->parts->cnt && r == 0; i++)
 		if (os->change[i] == HP_REMOVED && !hp_part_is_func(hp_side_part(os, i)))

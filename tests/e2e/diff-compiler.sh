@@ -94,7 +94,7 @@ compile() {
 	for side in old new; do
 		mkdir -p "$W/$case_name/$side"
 		cp "$W/$case_name/$side.c" "$W/$case_name/$side/t.cc"
-		case $cc_now in gcc) cxx=g++ ;; *) cxx=clang++ ;; esac
+		case $cc_now in gcc) cxx="g++" ;; *) cxx="clang++" ;; esac
 		(cd "$W/$case_name/$side" && $cxx -w "$@" -c t.cc -o t.o) || fail "$case_name: $cxx $* failed"
 	done
 }
