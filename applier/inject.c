@@ -43,6 +43,8 @@ find_gadgets(const struct hp_proc *proc, const struct hp_areas *areas, struct hp
 		if ((areas->v[i].prot & (PROT_EXEC | PROT_WRITE | PROT_READ)) == (PROT_EXEC | PROT_READ))
 			all = search_area(proc, &areas->v[i], buf, ret);
 	free(buf);
+	if (ret->syscall_va == 0 && !hp_proc_exists(proc))
+		return hp_err_set(err, HP_E_BUSY, "process %d (%s) is gone", proc->pid, proc->comm);
 	if (ret->syscall_va == 0)
 		return hp_err_set(err, HP_E_UNPATCHABLE, "process %d (%s): no system call instruction in its code", proc->pid,
 		                  proc->comm);

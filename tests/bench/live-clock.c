@@ -39,12 +39,11 @@ static void *
 sleeper(void *arg)
 {
 	struct timespec ts = { 0, 10000000 };
-	volatile long sum = 0;
 
 	(void)arg;
 	for (;;) {
 		(void)nanosleep(&ts, NULL);
-		sum += answer();
+		(void)answer();
 	}
 	return NULL;
 }
@@ -52,7 +51,7 @@ sleeper(void *arg)
 int
 main(int argc, char **argv)
 {
-	int threads = argc > 1 ? atoi(argv[1]) : 1;
+	int threads = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 1;
 	struct sched_param param = { .sched_priority = 1 };
 	char line[64];
 
