@@ -94,7 +94,6 @@ check_file(struct callers *c, const struct hp_pair *pair, size_t file, struct hp
 int
 hp_callers_check(const struct hp_tree *tree, struct hp_result *results, struct hp_err *err)
 {
-	HP_AUTO(hp_map) struct hp_map names = { 0 };
 	struct callers c = { .tree = tree };
 	bool any = false;
 	int r = 0;

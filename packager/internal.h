@@ -134,6 +134,9 @@ HP_MUST_CHECK int hp_mark_lost(struct hp_pk *pk, struct hp_err *err);
 HP_MUST_CHECK int hp_drop_duplicates(struct hp_pk *pk, struct hp_err *err);
 /* hp_judge_members(pk, err): only set in_module. */
 HP_MUST_CHECK int hp_judge_members(struct hp_pk *pk, struct hp_err *err);
+/* outside.c: after planning redirects: HP_E_REFUSED when code or data of the module outside of what is replaced refers to a
+ * function whose signature changed. */
+HP_MUST_CHECK int hp_check_signatures(struct hp_pk *pk, struct hp_err *err);
 /* hp_address_of_name(pk, name, ret, err): address of the module's own definition of global ${name}. 1, 0, HP_E_BASELINE
  * ambiguous. */
 HP_MUST_CHECK int hp_address_of_name(struct hp_pk *pk, const char *name, uint64_t *ret, struct hp_err *err);

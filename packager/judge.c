@@ -149,23 +149,6 @@ judge_obj(struct hp_pk *pk, struct hp_pk_obj *obj, struct hp_err *err)
 	return 0;
 }
 
-/* The differ saw that all callers of a function with another signature are in the package, as far as the objects go. If the
- * module exports it, plugins may call it as well. */
-static int
-judge_signatures(const struct hp_pk *pk, struct hp_err *err)
-{
-	for (size_t i = 0; i < pk->set->reasons_cnt; i++) {
-		const struct hp_reason *r = &pk->set->reasons[i];
-		uint64_t idx;
-
-		if (strcmp(r->rule, "HP1015") == 0 && hp_map_get_str(&pk->mod->exports, r->symbol, &idx))
-			return hp_err_set(err, HP_E_REFUSED,
-			                  "the signature of '%s' changed, and the baseline exports it: other modules may call it",
-			                  hp_esc(r->symbol));
-	}
-	return 0;
-}
-
 int
 hp_judge_members(struct hp_pk *pk, struct hp_err *err)
 {
@@ -210,8 +193,6 @@ hp_judge(struct hp_pk *pk, struct hp_err *err)
 		                  hp_esc(pk->opts->baseline_path),
 		                  !pk->mod->has_symtab
 		                  ? ", as far as can be seen without its symbols: give its --debug-file" : "");
-	if (judge_signatures(pk, err) < 0)
-		return HP_E_REFUSED;
 	return hp_drop_duplicates(pk, err);
 }
 

@@ -406,6 +406,8 @@ pack(struct hp_pk *pk, struct hp_buf *ret_signed_part, struct hp_pack_report *re
 	if (r == 0)
 		r = hp_plan_redirects(pk, err);
 	if (r == 0)
+		r = hp_check_signatures(pk, err);
+	if (r == 0)
 		r = hp_resolve(pk, err);
 	if (r == 0)
 		r = hp_layout(pk, &image, &fixups, &target.image_len, err);

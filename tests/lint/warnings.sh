@@ -6,8 +6,8 @@ need clang make
 
 flags=$(make -s --no-print-directory CC=clang DEV=1 SAN= print-HP_CFLAGS)
 check() {
-	# Victims of live tests are programs of their own kind: compiled by their scripts, without base/banned.h.
-	all_c | grep '\.c$' | grep -v '^tests/live/' | while read -r f; do
+	# Victims of live tests and benchmarks are programs of their own kind: compiled by their scripts, without base/banned.h.
+	all_c | grep '\.c$' | grep -v -e '^tests/live/' -e '^tests/bench/' | while read -r f; do
 		eval "clang $flags -fsyntax-only \"\$f\"" >"$W/cc.out" 2>&1 || grep -E -m 3 '(error|warning):' "$W/cc.out" || echo "$f: clang failed"
 	done
 }

@@ -116,7 +116,8 @@ for mode in pie shared; do
 	answer 1 1
 	maps=$(wc -l <"/proc/$pid/maps")
 	expect_exit 9 "$hpbuild" apply --timeout 1500 --pid "$pid" "$W/fix.hpk" >"$W/out" 2>"$W/err"
-	expect_text "$W/err" "is inside function 'parked'"
+	# The message names one thread that is in the way; on a busy machine that can also be a hot one.
+	expect_text "$W/err" "is inside function '(parked|hot|part)'"
 	[ "$(wc -l <"/proc/$pid/maps")" -eq "$maps" ] || fail 'mappings left behind'
 	grep -q '^TracerPid:.0$' "/proc/$pid/status" || fail 'still traced'
 	answer 0 1

@@ -63,6 +63,7 @@ test_active_function(void **state)
 
 	(void)state;
 	make_fake(&f, (int (*)(void))(uintptr_t)victim_outer, "victim_outer", 2);
+	assert_int_equal(ask(&v), 1); /* an answer comes from inside */
 	assert_int_equal(run(&v, &f, true, 100, &rep, why), HP_E_BUSY);
 	assert_non_null(strstr(why, "is inside function 'victim_outer'"));
 	assert_non_null(strstr(why, "serve_inside < victim_outer < "));
