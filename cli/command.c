@@ -41,6 +41,12 @@ hp_command_restore(const struct hp_command_signals *old)
 		(void)sigaction(sigs[i], &old->v[i], NULL);
 }
 
+bool
+hp_command_was_interrupted(void)
+{
+	return arg_interrupted != 0;
+}
+
 void
 hp_command_forget(void)
 {

@@ -3,6 +3,7 @@
 #define HP_CLI_COMMAND_H
 
 #include <signal.h>
+#include <stdbool.h>
 
 #include "base/err.h"
 
@@ -15,6 +16,7 @@ struct hp_command_signals {
 void hp_command_catch(struct hp_command_signals *ret_old);
 void hp_command_restore(const struct hp_command_signals *old);
 void hp_command_forget(void);
+bool hp_command_was_interrupted(void);
 
 /* hp_command_run(dir, argv, log, what, err): run ${argv} (ends in NULL, looked up in PATH) in folder ${dir} without input; both
  * outputs are appended to the file ${log}. HP_E_IO: ended with another status than 0 (the log's end is printed), interrupted. */

@@ -15,6 +15,7 @@
 #include "cli/out.h"
 
 #define TEXT_LEN_MAX ((uint64_t)1 << 20)
+#define PATCH_LEN_MAX ((uint64_t)64 << 20)
 
 /* A path below the folder; NULL with err set. */
 static const char *
@@ -239,14 +240,31 @@ hp_debian_prepare(struct hp_debian *d, struct hp_err *err)
 	return r < 0 ? r : hp_deb_find_modules(d, err);
 }
 
-/* Does the patch touch only what compilers read? Then the tree need not be configured again. */
-static int
-is_code_only(const char *patch, struct hp_err *err)
+/* What decides how a tree is built: when that changes, it is configured and built from the start. */
+static bool
+is_build_file(const char *path)
 {
-	static const char *const known[] = { "c", "h", "cc", "cpp", "cxx", "hh", "hpp", "S", "inc", "y", "l" };
+	static const char *const ends[] = { ".am",         ".ac",      ".in", ".m4", ".cmake", ".mk", "CMakeLists.txt",
+		                            "meson.build", "configure" };
+	const char *base = strrchr(path, '/');
+	size_t len = strlen(path);
+
+	base = base != NULL ? base + 1 : path;
+	if (strstr(path, "/debian/") != NULL || strncmp(base, "Makefile", 8) == 0)
+		return true;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (len >= strlen(ends[i]) && strcmp(path + len - strlen(ends[i]), ends[i]) == 0)
+			return true;
+	return false;
+}
+
+/* 1: the patch leaves the files that decide how to build alone. */
+static int
+keeps_build(const char *patch, struct hp_err *err)
+{
 	HP_AUTO(hp_buf) struct hp_buf text = { 0 };
 	char *rest, *line;
-	int r = hp_file_read(patch, TEXT_LEN_MAX, &text, err);
+	int r = hp_file_read(patch, PATCH_LEN_MAX, &text, err);
 
 	if (r == 0)
 		r = hp_buf_add(&text, "", 1, err);
@@ -254,16 +272,10 @@ is_code_only(const char *patch, struct hp_err *err)
 		return r;
 	rest = (char *)text.p;
 	while ((line = strsep(&rest, "\n")) != NULL) {
-		const char *dot;
-		bool ok = false;
-
 		if (strncmp(line, "+++ ", 4) != 0)
 			continue;
 		line[4 + strcspn(line + 4, "\t \r")] = '\0';
-		dot = strrchr(line, '.');
-		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]) && dot != NULL; i++)
-			ok |= strcmp(dot + 1, known[i]) == 0;
-		if (!ok)
+		if (is_build_file(line + 4))
 			return 0;
 	}
 	return 1;
@@ -276,7 +288,7 @@ hp_debian_patched(struct hp_debian *d, struct hp_err *err)
 	int r = stamp == NULL ? HP_E_NOMEM : 1;
 
 	for (unsigned i = 0; i < d->rebuild.patches_cnt && r == 1; i++)
-		r = is_code_only(d->rebuild.patches[i], err);
+		r = keeps_build(d->rebuild.patches[i], err);
 	if (r == 1) {
 		r = make_idle_commands(d, &path, err);
 		if (r == 0)

@@ -133,16 +133,24 @@ built_since(const struct hp_rebuild *rb, const struct timespec *since, struct hp
 static int
 build_again(struct hp_rebuild *rb, const struct timespec *since, struct hp_err *err)
 {
+	struct hp_err again = { 0 };
 	int r;
 
 	if (rb->again == NULL)
 		return build_once(rb, 1, rb->command, err);
-	r = build_once(rb, 1, rb->again, err);
+	r = build_once(rb, 1, rb->again, &again);
+	if (r < 0 && hp_command_was_interrupted()) {
+		*err = again;
+		return r;
+	}
 	if (r == 0)
 		r = built_since(rb, since, err);
+	else
+		r = 0;
 	if (r != 0)
 		return r < 0 ? r : 0;
-	hp_note("the second build did not compile anything; building all");
+	hp_note(again.code != 0 ? "the short second build failed; building all"
+	                        : "the second build did not compile anything; building all");
 	return build_once(rb, 1, rb->command, err);
 }
 

@@ -26,6 +26,40 @@ is_func(const struct hp_parts *parts, uint32_t i)
 	return parts->v[i].kind == HP_PART_FUNC && parts->v[i].len > 0;
 }
 
+static enum hp_prove_state
+state_of(const struct hp_place *place)
+{
+	switch (place->state) {
+	case HP_FUNC_PROVEN:
+		return place->by_place ? HP_PROVE_WEAK : HP_PROVE_PROVEN;
+	case HP_FUNC_MISMATCH:
+		return HP_PROVE_DIFFERS;
+	case HP_FUNC_AMBIGUOUS:
+		return HP_PROVE_AMBIGUOUS;
+	case HP_FUNC_ABSENT:
+		return HP_PROVE_ABSENT;
+	case HP_FUNC_UNKNOWN:
+		break;
+	}
+	return HP_PROVE_UNKNOWN;
+}
+
+static int
+list_funcs(const struct hp_pk_obj *obj, struct hp_prove_object *ret, struct hp_arena *arena, struct hp_err *err)
+{
+	const struct hp_parts *parts = obj->pair->old_obj->parts;
+	uint32_t n = 0;
+
+	ret->funcs = hp_arena_array(arena, ret->funcs_cnt, sizeof(*ret->funcs));
+	if (ret->funcs == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory");
+	for (uint32_t i = 0; i < parts->cnt; i++)
+		if (is_func(parts, i))
+			ret->funcs[n++] = (struct hp_prove_func){ hp_part_name(parts, i), state_of(&obj->places[i]),
+				                                  obj->places[i].va, parts->v[i].len };
+	return 0;
+}
+
 static void
 count(const struct hp_pk_obj *obj, struct hp_prove_object *ret)
 {
@@ -51,22 +85,38 @@ count(const struct hp_pk_obj *obj, struct hp_prove_object *ret)
 	}
 }
 
-/* Two objects of one source (with and without -fPIC) may have the same code where they need no address: the one with more
- * proven functions is it. */
-static void
-drop_doubles(struct hp_prove_object *objects, size_t cnt)
+/* Do both claim the same place for some function? */
+static bool
+share_a_place(const struct hp_pk_obj *a, const struct hp_pk_obj *b)
 {
-	for (size_t i = 0; i < cnt; i++)
-		for (size_t j = 0; j < cnt && objects[i].in_module; j++) {
-			const struct hp_prove_object *a = &objects[i], *b = &objects[j];
+	const struct hp_parts *pa = a->pair->old_obj->parts, *pb = b->pair->old_obj->parts;
 
-			if (i == j || !b->in_module || a->first_va != b->first_va || a->proven_cnt == 0)
-				continue;
-			if (b->proven_len > a->proven_len ||
-			    (b->proven_len == a->proven_len &&
-			     (b->differ_cnt < a->differ_cnt || (b->differ_cnt == a->differ_cnt && j < i))))
+	for (uint32_t i = 0; i < pa->cnt; i++)
+		for (uint32_t j = 0; j < pb->cnt && is_func(pa, i) && a->places[i].state == HP_FUNC_PROVEN; j++)
+			if (is_func(pb, j) && b->places[j].state == HP_FUNC_PROVEN && b->places[j].va == a->places[i].va)
+				return true;
+	return false;
+}
+
+/* Two objects of one source (libtool compiles with and without -fPIC) have the same code in functions that need no address: the
+ * one with more proven functions is the one that was linked. */
+static bool
+is_better(const struct hp_prove_object *b, const struct hp_prove_object *a, bool first)
+{
+	if (b->proven_len != a->proven_len)
+		return b->proven_len > a->proven_len;
+	return b->differ_cnt != a->differ_cnt ? b->differ_cnt < a->differ_cnt : first;
+}
+
+static void
+drop_doubles(struct hp_pk *pk, struct hp_prove_object *objects)
+{
+	for (size_t i = 0; i < pk->objs_cnt; i++)
+		for (size_t j = 0; j < pk->objs_cnt && objects[i].in_module; j++)
+			if (i != j && objects[j].in_module && objects[i].proven_cnt > 0 && pk->objs[i].file[0] != '\0' &&
+			    strcmp(pk->objs[i].file, pk->objs[j].file) == 0 && is_better(&objects[j], &objects[i], j < i) &&
+			    share_a_place(&pk->objs[i], &pk->objs[j]))
 				objects[i].in_module = false;
-		}
 }
 
 static int
@@ -234,10 +284,12 @@ prove(struct hp_pk *pk, struct hp_prove_object *objects, struct hp_prove_report 
 		return r;
 	for (size_t o = 0; o < pk->objs_cnt; o++)
 		count(&pk->objs[o], &objects[o]);
-	drop_doubles(objects, pk->objs_cnt);
+	drop_doubles(pk, objects);
 	if (ret == NULL)
 		return 0;
 	r = find_gaps(pk, objects, &rep, err);
+	for (size_t o = 0; o < pk->objs_cnt && r == 0; o++)
+		r = list_funcs(&pk->objs[o], &objects[o], &rep.arena, err);
 	if (r < 0)
 		hp_arena_release(&rep.arena);
 	else

@@ -9,13 +9,30 @@
 
 #include "packager/pack.h"
 
+enum hp_prove_state {
+	HP_PROVE_UNKNOWN,   /* its bytes do not tell it from other code, or are not there */
+	HP_PROVE_PROVEN,
+	HP_PROVE_WEAK,      /* equal, but short, and only its neighbours say that it is this one */
+	HP_PROVE_DIFFERS,   /* the module has other bytes under that name or at that place */
+	HP_PROVE_AMBIGUOUS, /* equal at several places */
+	HP_PROVE_ABSENT,    /* a complete symbol table does not have it */
+};
+
+struct hp_prove_func {
+	const char *name; /* lives as long as the object */
+	enum hp_prove_state state;
+	uint64_t va;      /* PROVEN, WEAK: in the module */
+	uint64_t len;     /* bytes */
+};
+
 struct hp_prove_object {
 	/* Set by the caller. */
 	const char *path;
 	struct hp_object *obj; /* original; stays the caller's */
 	/* Filled in: functions with code, and how many of them are what. The rest could not be told from others. */
 	bool in_module;
-	uint32_t funcs_cnt, proven_cnt;
+	struct hp_prove_func *funcs; /* in the report's arena; NULL without a report */
+	uint32_t funcs_cnt, proven_cnt; /* proven: the weak ones, too */
 	uint32_t differ_cnt;   /* other bytes than the module has under that name or at that place */
 	uint32_t absent_cnt;   /* a complete symbol table does not have them */
 	uint64_t proven_len;   /* bytes of the proven ones */
