@@ -158,8 +158,8 @@ hp_deb_find_modules(struct hp_debian *d, struct hp_err *err)
 	for (size_t i = 0; i < cnt; i++) {
 		char *slash = strchr(paths[i], '/');
 
-		if (slash == NULL)
-			continue;
+		if (slash == NULL || strncmp(slash, "/usr/lib/debug/", 15) == 0)
+			continue; /* debug files look like modules */
 		*slash = '\0';
 		r = look_at(d, paths[i], slash + 1, &d->modules[d->modules_cnt], err);
 		if (r < 0)
