@@ -216,9 +216,9 @@ apply_new(struct hp_job *job, struct hp_err *err)
 	return r;
 }
 
-int
-hp_live_apply(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_live_opts *opts,
-              struct hp_live_report *ret, struct hp_err *err)
+static int
+apply(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_live_opts *opts,
+      struct hp_live_report *ret, struct hp_err *err)
 {
 	uint64_t began = hp_now_ns();
 	struct hp_job job;
@@ -239,9 +239,9 @@ hp_live_apply(struct hp_live *live, const struct hp_verified_pkg *pkg, const str
 	return r;
 }
 
-int
-hp_live_revert(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_live_opts *opts,
-               struct hp_live_report *ret, struct hp_err *err)
+static int
+revert(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_live_opts *opts,
+       struct hp_live_report *ret, struct hp_err *err)
 {
 	uint64_t began = hp_now_ns();
 	enum hp_rec_state was;
@@ -269,4 +269,27 @@ hp_live_revert(struct hp_live *live, const struct hp_verified_pkg *pkg, const st
 	finish(&job);
 	ret->total_ns = hp_now_ns() - began;
 	return r;
+}
+
+/* A process that ends while we look at it seems to lack this or that; what is true is that it is gone. */
+static int
+or_gone(const struct hp_live *live, int r, struct hp_err *err)
+{
+	if (r >= 0 || r == HP_E_UNDO || hp_proc_exists(&live->proc))
+		return r;
+	return hp_err_set(err, HP_E_BUSY, "process %d (%s) ended meanwhile", live->proc.pid, live->proc.comm);
+}
+
+int
+hp_live_apply(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_live_opts *opts,
+              struct hp_live_report *ret, struct hp_err *err)
+{
+	return or_gone(live, apply(live, pkg, opts, ret, err), err);
+}
+
+int
+hp_live_revert(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_live_opts *opts,
+               struct hp_live_report *ret, struct hp_err *err)
+{
+	return or_gone(live, revert(live, pkg, opts, ret, err), err);
 }

@@ -24,9 +24,9 @@ cat >"$src/main.c" <<'EOF'
 #include <stdio.h>
 #include <stdlib.h>
 #include "util.h"
+struct box b; /* of this layout for as long as the process runs */
 int main(int argc, char **argv)
 {
-	static struct box b; /* of this layout for as long as the process runs */
 	b.width = argc;
 	printf("%d %d\n", util_limit(util_scale(atoi(argc > 1 ? argv[1] : "0"))), b.width);
 	return 0;

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # long
 # limit: 1500
 # Binaries that Debian has shipped, stripped, and running: memcached with a fix of a command, and a program with the shipped libxml2 and
