@@ -112,7 +112,7 @@ location(const char *source, const char *object, const char *symbol, const char 
 static void
 add(struct sarif *s, json_t *result, json_t *where)
 {
-	if (result == NULL || where == NULL || json_object_set(result, "locations", json_array()) < 0 ||
+	if (result == NULL || where == NULL || json_object_set_new(result, "locations", json_array()) < 0 ||
 	    (json_object_size(where) > 0 && json_array_append(json_object_get(result, "locations"), where) < 0) ||
 	    json_array_append(s->results, result) < 0)
 		s->failed = true;
