@@ -12,17 +12,18 @@
 #include "formats/limits.h"
 
 struct callers {
-	struct hp_map names;   /* of functions -> 0, or 1 + index of the file that calls it from outside of the package */
+	struct hp_map names; /* of functions -> index in found; keys are the reasons' */
+	size_t *found;       /* 0, or 1 + index of the file that calls it from outside of the package */
 	const struct hp_tree *tree;
 };
 
 static void
 called_from(struct callers *c, const char *name, size_t file)
 {
-	uint64_t known;
+	uint64_t i;
 
-	if (hp_map_get_str(&c->names, name, &known) && known == 0)
-		(void)!hp_map_put_str(&c->names, name, file + 1, NULL); /* it is there: no memory needed */
+	if (hp_map_get_str(&c->names, name, &i) && c->found[i] == 0)
+		c->found[i] = file + 1;
 }
 
 /* Any mention in an object that stays as it is. */
@@ -91,37 +92,55 @@ check_file(struct callers *c, const struct hp_pair *pair, size_t file, struct hp
 	return r;
 }
 
+static bool
+is_note(const struct hp_reason *reason)
+{
+	return reason->rule == hp_rule_get(HP_RULE_CALLERS_GO_ALONG)->name;
+}
+
+static int
+refuse(struct hp_result *result, struct hp_reason *reason, const char *path, struct hp_err *err)
+{
+	const char *message =
+		hp_arena_printf(&result->arena, "%s; unchanged code of '%s' refers to it", reason->message, hp_esc(path));
+
+	if (message == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory for a reason");
+	reason->rule = hp_rule_get(HP_RULE_SIGNATURE)->name;
+	reason->refuse = true;
+	reason->message = message;
+	return 0;
+}
+
 int
 hp_callers_check(const struct hp_tree *tree, struct hp_result *results, struct hp_err *err)
 {
+	HP_AUTO(hp_mem) size_t *found = NULL;
+	HP_AUTO(hp_map) struct hp_map names = { 0 };
 	struct callers c = { .tree = tree };
-	bool any = false;
+	size_t cnt = 0;
 	int r = 0;
 
 	for (size_t i = 0; i < tree->cnt && r == 0; i++)
 		for (size_t k = 0; k < results[i].reasons.cnt && r == 0; k++)
-			if (results[i].reasons.v[k].rule == hp_rule_get(HP_RULE_CALLERS_GO_ALONG)->name) {
-				r = hp_map_put_str(&c.names, results[i].reasons.v[k].symbol, 0, err);
-				any = true;
-			}
-	for (size_t i = 0; any && i < tree->cnt && r == 0; i++)
+			if (is_note(&results[i].reasons.v[k]))
+				r = hp_map_put_str(&names, results[i].reasons.v[k].symbol, cnt++, err);
+	if (r < 0 || cnt == 0)
+		return r;
+	found = calloc(cnt, sizeof(*found));
+	if (found == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory for %zu functions", cnt);
+	c.names = names; /* looked into only */
+	c.found = found;
+	for (size_t i = 0; i < tree->cnt && r == 0; i++)
 		r = check_file(&c, &results[i].pair, i, err);
-	for (size_t i = 0; any && i < tree->cnt && r == 0; i++) {
+	for (size_t i = 0; i < tree->cnt && r == 0; i++)
 		for (size_t k = 0; k < results[i].reasons.cnt && r == 0; k++) {
 			struct hp_reason *reason = &results[i].reasons.v[k];
-			uint64_t file;
+			uint64_t at;
 
-			if (reason->rule != hp_rule_get(HP_RULE_CALLERS_GO_ALONG)->name ||
-			    !hp_map_get_str(&c.names, reason->symbol, &file) || file == 0)
-				continue;
-			reason->rule = hp_rule_get(HP_RULE_SIGNATURE)->name;
-			reason->refuse = true;
-			reason->message = hp_arena_printf(&results[i].arena, "%s; unchanged code of '%s' refers to it",
-			                                  reason->message, hp_esc(tree->files[file - 1].path));
-			if (reason->message == NULL)
-				r = hp_err_set(err, HP_E_NOMEM, "no memory for a reason");
+			if (is_note(reason) && hp_map_get_str(&names, reason->symbol, &at) && found[at] != 0)
+				r = refuse(&results[i], reason, tree->files[found[at] - 1].path, err);
 		}
-	}
-	hp_map_release(&c.names);
 	return r;
 }

@@ -40,7 +40,7 @@ END
 both -O2 -- verdict=hotpatchable changed=fix
 
 # A date is a string like any other: the function that has it changed.
-sources date <<'END'
+sources today <<'END'
 void note(const char *); int f(int a) { note("Jan  1 2026"); return a; } int g(int a) { note("f"); return a; }
 ----
 void note(const char *); int f(int a) { note("Jan  2 2026"); return a; } int g(int a) { note("f"); return a; }
@@ -84,7 +84,7 @@ END
 both -O2 -- changed=f
 
 for flag in -fpatchable-function-entry=8 -pg '-pg -mfentry' -fcf-protection=full '-fstack-protector-all -D_FORTIFY_SOURCE=2'; do
-	case_name=date
+	case_name=today
 	both "-O2 $flag" -- verdict=hotpatchable changed=f
 done
 
