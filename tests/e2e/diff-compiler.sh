@@ -84,7 +84,7 @@ END
 both -O2 -- changed=f
 
 for flag in -fpatchable-function-entry=8 -pg '-pg -mfentry' -fcf-protection=full '-fstack-protector-all -D_FORTIFY_SOURCE=2'; do
-	case_name=today
+	case_name='today'
 	both "-O2 $flag" -- verdict=hotpatchable changed=f
 done
 
