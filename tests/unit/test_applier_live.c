@@ -349,7 +349,7 @@ test_stale_words(void **state)
 	(void)state;
 	make_fake(&f, victim_answer, "victim_answer", 50);
 	expect_ok(run(&v, &f, true, 5000, &rep, why), why);
-	assert_int_equal(rep.attempts, 2);
+	assert_in_range(rep.attempts, 1, 2); /* 1: stopped before it had left the words there */
 	assert_int_equal(ask(&v), 7);
 	stop(&v);
 	drop_fake(&f);
