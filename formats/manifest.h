@@ -30,7 +30,7 @@ struct hp_man_func {
 	uint8_t preimage[HP_DIGEST_LEN]; /* digest of the module's bytes [address, address + size) as on disk */
 };
 
-/* Where in the module the process keeps bytes that differ from the file (none so far besides relocated data). */
+/* A symbol that the payload takes from other modules at run time; this version writes none. */
 struct hp_man_import {
 	const char *name;
 	const char *version; /* symbol version, "" = none */
