@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_LEN ((size_t)64 * 1024)
+/* Chunks grow with the arena: a small one touches few pages, a large one has few chunks. */
+#define CHUNK_MIN ((size_t)4 * 1024)
+#define CHUNK_MAX ((size_t)256 * 1024)
 #define ALIGN alignof(max_align_t)
 
 struct hp_arena_chunk {
@@ -63,9 +65,10 @@ hp_arena_alloc(struct hp_arena *arena, size_t len)
 		return NULL;
 	len = len == 0 ? ALIGN : (len + ALIGN - 1) / ALIGN * ALIGN;
 	if (c == NULL || c->len - c->used < len) {
-		bool big = len > CHUNK_LEN / 4;
+		size_t chunk = c == NULL ? CHUNK_MIN : c->len < CHUNK_MAX / 2 ? 2 * c->len : CHUNK_MAX;
+		bool big = len > chunk / 4;
 
-		c = add_chunk(arena, big ? len : CHUNK_LEN);
+		c = add_chunk(arena, big ? len : chunk);
 		if (c == NULL)
 			return NULL;
 		if (big && arena->head != NULL) {

@@ -178,47 +178,6 @@ hp_compare_range(struct hp_cmp *cmp, uint32_t old_part, uint64_t old_off, uint32
 	}
 }
 
-/* Shortcut for the usual unchanged function: equal bytes and equal relocations by type, place, addend and the names of symbols
- * that are twins. Then everything that hp_ref_resolve() would find out by decoding is equal on both sides as well, since it
- * depends on these bytes only. false: not sure, take the long way. Functions whose section holds more than one part may have
- * references without a relocation; bytes are equal then only if these distances are too, and that is the long way's job. */
-static bool
-surely_equal(const struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part)
-{
-	const struct hp_side *os = &cmp->old_side, *ns = &cmp->new_side;
-	const struct hp_part *o = hp_side_part(os, old_part), *n = hp_side_part(ns, new_part);
-	const struct hp_rel *orel = hp_part_rels(os->parts, old_part), *nrel = hp_part_rels(ns->parts, new_part);
-
-	if (o->rels_cnt != n->rels_cnt || o->kind != n->kind ||
-	    !hp_view_eq(hp_part_bytes(os->parts, old_part), hp_part_bytes(ns->parts, new_part)))
-		return false;
-	if (o->kind == HP_PART_FUNC && (os->parts->sec_first[o->sec_idx + 1] - os->parts->sec_first[o->sec_idx] > 1 ||
-	                                ns->parts->sec_first[n->sec_idx + 1] - ns->parts->sec_first[n->sec_idx] > 1))
-		return false;
-	if ((os->lsda_rel != NULL && os->lsda_rel[old_part] != HP_NONE) ||
-	    (ns->lsda_rel != NULL && ns->lsda_rel[new_part] != HP_NONE))
-		return false;
-	for (uint32_t i = 0; i < o->rels_cnt; i++) {
-		const struct hp_sym *a, *b;
-		uint32_t ap, bp;
-
-		if (orel[i].off - o->off != nrel[i].off - n->off || orel[i].type != nrel[i].type ||
-		    orel[i].addend != nrel[i].addend || os->elf->syms_cnt == 0 || ns->elf->syms_cnt == 0)
-			return false;
-		a = &os->elf->syms[orel[i].sym_idx];
-		b = &ns->elf->syms[nrel[i].sym_idx];
-		ap = os->parts->sym_part[orel[i].sym_idx];
-		bp = ns->parts->sym_part[nrel[i].sym_idx];
-		if (a->sec_idx == HP_SEC_UNDEF && b->sec_idx == HP_SEC_UNDEF && a->name[0] != '\0' &&
-		    strcmp(a->name, b->name) == 0)
-			continue;
-		if (ap == HP_NONE || bp == HP_NONE || os->twin[ap] != bp ||
-		    a->value - hp_side_part(os, ap)->off != b->value - hp_side_part(ns, bp)->off)
-			return false;
-	}
-	return true;
-}
-
 static bool
 all_zero(struct hp_view v)
 {
@@ -249,7 +208,7 @@ hp_compare_parts(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, struc
 	uint64_t len = o->len < n->len ? o->len : n->len;
 	int r;
 
-	if (surely_equal(cmp, old_part, new_part))
+	if (hp_surely_equal(cmp, old_part, new_part))
 		return o->len == n->len ? 1 : differ_at(ret, HP_MIS_LEN, len, HP_NONE, HP_NONE);
 	if (!same_kind(cmp, old_part, new_part))
 		return differ_at(ret, HP_MIS_KIND, 0, HP_NONE, HP_NONE);

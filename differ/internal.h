@@ -60,11 +60,18 @@ struct hp_mismatch {
 	uint32_t old_edge, new_edge; /* HP_MIS_EDGE: index in the part's edges, HP_NONE = no edge on that side */
 };
 
+/* How far two sections of anonymous content are the same; see sure.c. */
+struct hp_front {
+	uint32_t new_sec; /* 0 = not looked at yet */
+	uint64_t len;     /* content that begins before this offset is equal, and at the same offset */
+};
+
 struct hp_cmp {
 	struct hp_arena arena;
 	struct hp_pair *pair;
 	struct hp_side old_side, new_side;
 	struct hp_map content; /* (old part, offset, new part, offset) -> enum in content.c */
+	struct hp_front *fronts; /* [old secs] of anonymous sections; NULL until sure.c needs them */
 	void **trail;          /* content comparisons that rest on an assumption; see content.c */
 	size_t trail_cnt, trail_cap;
 	unsigned depth;             /* of nested content comparisons */
@@ -164,6 +171,10 @@ HP_MUST_CHECK int hp_compare_all(struct hp_cmp *cmp, struct hp_err *err);
 /* hp_content_equal(cmp, old, new, err): both references lead to equal anonymous content: 1, 0. */
 HP_MUST_CHECK int hp_content_equal(struct hp_cmp *cmp, const struct hp_ref *old_ref, const struct hp_ref *new_ref,
                                    struct hp_err *err);
+
+/* sure.c */
+/* hp_surely_equal(cmp, old_part, new_part): a shortcut for the usual unchanged function, without decoding. false: not known. */
+bool hp_surely_equal(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part);
 
 /* explain.c, noise.c */
 HP_MUST_CHECK int hp_explain_pair(struct hp_cmp *cmp, struct hp_err *err);
