@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The differ: (a) two identical trees against cmp; (b) one changed object among thousands; (c) SQLite with debug information and an
 # object ten times as large; (d) kpatch's create-diff-object or SysCare's upatch-diff, when CREATE_DIFF_OBJECT or UPATCH_DIFF is its
-# path; (e) abidiff, where it is installed. SQLITE_C: a sqlite3.c; else Debian's source package is fetched. Run through tests/bench/run.
+# path, on SQLite and on each changed object of the corpus, by size; (e) abidiff, where it is installed, on a type that changed. SQLITE_C: a sqlite3.c; else Debian's source package is fetched. Run through tests/bench/run.
 set -eu
 d=$B/hpbuild
 need() {
@@ -62,14 +62,20 @@ if sqlite_source; then
 	race "$few" "$d diff -j1 $W/s/old/sqlite3.o $W/s/new/sqlite3.o" "$d diff -j1 $W/l/old/all.o $W/l/new/all.o"
 	if [ -n "${CREATE_DIFF_OBJECT:-}" ]; then
 		echo "(d) create-diff-object on SQLite; bar: 50 x with debug information"
-		gcc -no-pie -nostdlib -r -o "$W/s/vmlinux" "$W/s/old/sqlite3.o"
+		readelf -sW "$W/s/old/sqlite3.o" >"$W/s/symtab"
 		race 3 "$d diff -j1 $W/s/old/sqlite3.o $W/s/new/sqlite3.o" \
-			"$CREATE_DIFF_OBJECT $W/s/old/sqlite3.o $W/s/new/sqlite3.o vmlinux $W/s/vmlinux /dev/null $W/s/out.o"
+			"$CREATE_DIFF_OBJECT $W/s/old/sqlite3.o $W/s/new/sqlite3.o vmlinux $W/s/symtab /dev/null fix $W/s/out.o"
 	fi
 	if command -v abidiff >/dev/null; then
-		echo "(e) abidiff on the same pair, linked; bar: 10 x"
-		for side in old new; do gcc -shared -fPIC -g -O2 -o "$W/s/$side/lib.so" -x c "$W/s/$([ $side = old ] && echo ../sqlite3.c || echo new.c)" -lm; done
-		race 1 "$d diff -j1 $W/s/old/sqlite3.o $W/s/new/sqlite3.o" "abidiff $W/s/old/lib.so $W/s/new/lib.so"
+		echo "(e) abidiff, SQLite with a new member in struct sqlite3; ours also compares the code; bar: 10 x"
+		mkdir -p "$W/s/type"
+		sed 's/^struct sqlite3 {/&\n  int added;/' "$W/sqlite3.c" >"$W/s/type/sqlite3.c"
+		for side in old type; do
+			[ $side = type ] || cp "$W/sqlite3.c" "$W/s/sqlite3.c"
+			(cd "$W/s/$([ $side = old ] && echo . || echo type)" && gcc -shared -fPIC -g -O2 -o "$W/s/$side/lib.so" sqlite3.c -lm)
+		done
+		(cd "$W/s/type" && gcc -g -O2 -ffunction-sections -fdata-sections -c sqlite3.c)
+		race 3 "$d diff -j1 $W/s/old/sqlite3.o $W/s/type/sqlite3.o" "abidiff $W/s/old/lib.so $W/s/type/lib.so"
 	else
 		echo "(e) skipped: abidiff (package abigail-tools) is not installed"
 	fi
@@ -78,7 +84,7 @@ else
 fi
 
 if [ -n "${UPATCH_DIFF:-}${CREATE_DIFF_OBJECT:-}" ] && [ -d "${HP_SHARED:-}/corpus/cases" ]; then
-	echo "(d) the changed objects of the corpus; bar: 10 x in the median"
+	echo "(d) the changed objects of the corpus; bar: 10 x in the median; an empty process costs /bin/true"
 	for case in "$HP_SHARED"/corpus/cases/*/; do
 		c=$W/c/$(basename "$case")
 		mkdir -p "$c"
@@ -87,9 +93,10 @@ if [ -n "${UPATCH_DIFF:-}${CREATE_DIFF_OBJECT:-}" ] && [ -d "${HP_SHARED:-}/corp
 			[ -f "$c/patched/$o" ] && ! cmp -s "$c/orig/$o" "$c/patched/$o" || continue
 			"$d" diff "$c/orig/$o" "$c/patched/$o" >/dev/null || [ $? -eq 4 ] || continue
 			echo "  ${c##*/} $o $(stat -c %s "$c/orig/$o") bytes"
-			race 3 "$d diff -j1 $c/orig/$o $c/patched/$o" \
+			readelf -sW "$c/orig/$o" >"$W/c/symtab"
+			race 3 "$d diff -j1 $c/orig/$o $c/patched/$o" /bin/true \
 				${UPATCH_DIFF:+"$UPATCH_DIFF -s $c/orig/$o -p $c/patched/$o -o $W/u.o -r $c/orig/$o"} \
-				${CREATE_DIFF_OBJECT:+"$CREATE_DIFF_OBJECT $c/orig/$o $c/patched/$o parent $c/orig/$o /dev/null $W/u.o"}
+				${CREATE_DIFF_OBJECT:+"$CREATE_DIFF_OBJECT $c/orig/$o $c/patched/$o vmlinux $W/c/symtab /dev/null fix $W/u.o"}
 		done
 	done
 fi
