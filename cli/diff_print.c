@@ -37,15 +37,13 @@ each_name(const struct hp_object *obj, uint32_t part, struct hp_diff_row *row,
           void (*each)(void *ctx, const struct hp_diff_row *row), void *ctx)
 {
 	const struct hp_part *p = &obj->parts->v[part];
-	bool named = false;
-
 	for (uint32_t k = 0; k < p->syms_cnt; k++) {
 		const struct hp_sym *sym = &obj->elf->syms[obj->parts->part_syms[p->syms_first + k]];
 
 		/* Labels inside assembly are named only where nothing else is. */
-		if (row->func && sym->type != STT_FUNC && sym->type != STT_GNU_IFUNC && (named || k + 1 < p->syms_cnt))
+		if (row->func && sym->type != STT_FUNC && sym->type != STT_GNU_IFUNC &&
+		    obj->parts->part_syms[p->syms_first + k] != p->sym_idx)
 			continue;
-		named = true;
 		row->name = sym->name;
 		each(ctx, row);
 	}
@@ -65,7 +63,7 @@ hp_diff_rows(const struct hp_pair *pair, bool old_side, void (*each)(void *ctx, 
 		const struct hp_object *names;
 		uint32_t part = i;
 
-		if (row.change == HP_SAME || (old_side && row.change != HP_REMOVED))
+		if (row.change == HP_SAME || (old_side && row.change != HP_REMOVED && !hp_pair_is_joined(pair, i)))
 			continue;
 		row.func = p->kind == HP_PART_FUNC;
 		if (!old_side && pair->diff[i].why != NULL) {

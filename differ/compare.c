@@ -286,6 +286,27 @@ spread_labels(struct hp_cmp *cmp, struct hp_err *err)
 	return found;
 }
 
+/* Old parts that the loop over the new ones does not reach. */
+static int
+compare_unpaired(struct hp_cmp *cmp, uint32_t old_part, struct hp_err *err)
+{
+	struct hp_side *os = &cmp->old_side;
+	struct hp_mismatch mis;
+	int r;
+
+	if (os->ident[old_part] != HP_IDENT_NAME)
+		return 0;
+	if (os->twin[old_part] == HP_NONE) {
+		os->change[old_part] = HP_REMOVED;
+	} else if (hp_pair_is_joined(cmp->pair, old_part)) {
+		r = hp_compare_parts(cmp, old_part, os->twin[old_part], &mis, err);
+		if (r < 0)
+			return r;
+		os->change[old_part] = r == 1 ? HP_SAME : HP_CHANGED;
+	}
+	return 0;
+}
+
 int
 hp_compare_all(struct hp_cmp *cmp, struct hp_err *err)
 {
@@ -312,9 +333,12 @@ hp_compare_all(struct hp_cmp *cmp, struct hp_err *err)
 			code |= hp_side_part(ns, i)->kind == HP_PART_FUNC;
 		}
 	}
-	for (uint32_t i = 0; i < os->parts->cnt; i++)
-		if (os->ident[i] == HP_IDENT_NAME && os->twin[i] == HP_NONE)
-			os->change[i] = HP_REMOVED;
+	for (uint32_t i = 0; i < os->parts->cnt; i++) {
+		int r = compare_unpaired(cmp, i, err);
+
+		if (r < 0)
+			return r;
+	}
 	labels = code ? spread_labels(cmp, err) : 0;
 	if (labels < 0)
 		return labels;

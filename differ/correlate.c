@@ -189,6 +189,34 @@ match_groups(struct hp_cmp *cmp, enum class class, struct hp_err *err)
 	return r;
 }
 
+/* Functions that became one: the original had f and g with bodies of their own, the patched object has one body under both names
+ * (the source made g an alias, or the fix made both equal and gcc folded them). The new body's twin is f; g has not gone, what it
+ * is called now does what that body does. So g points to it, but not the other way round. */
+static int
+join_aliases(struct hp_cmp *cmp, struct hp_err *err)
+{
+	HP_AUTO(hp_map) struct hp_map news = { 0 };
+	struct hp_side *os = &cmp->old_side, *ns = &cmp->new_side;
+	int r = index_names(cmp, ns, CLASS_FUNC, &news, err), fail = 0;
+
+	for (uint32_t i = 0; i < os->parts->cnt && r == 0; i++) {
+		const struct hp_part *p = hp_side_part(os, i);
+
+		for (uint32_t k = 0; part_class(os, i) == CLASS_FUNC && k < p->syms_cnt && os->twin[i] == HP_NONE; k++) {
+			const char *name = os->elf->syms[os->parts->part_syms[p->syms_first + k]].name;
+			uint64_t now;
+
+			if (!hp_map_get_str(&news, name, &now) || now == AMBIGUOUS || is_numbered(cmp, name, &fail))
+				continue;
+			if (ns->twin[now] != HP_NONE)
+				os->twin[i] = (uint32_t)now;
+		}
+		if (fail < 0)
+			return no_memory(cmp, err);
+	}
+	return r;
+}
+
 int
 hp_correlate(struct hp_cmp *cmp, struct hp_err *err)
 {
@@ -201,5 +229,5 @@ hp_correlate(struct hp_cmp *cmp, struct hp_err *err)
 		r = match_groups(cmp, CLASS_FUNC, err);
 	if (r == 0)
 		r = match_groups(cmp, CLASS_DATA, err);
-	return r;
+	return r < 0 ? r : join_aliases(cmp, err);
 }

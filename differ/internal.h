@@ -145,7 +145,8 @@ hp_part_is_writable(const struct hp_part *p)
 }
 
 /* correlate.c, group.c */
-/* hp_correlate(cmp, err): fill both sides' twin arrays, 1:1, for all parts of HP_IDENT_NAME. */
+/* hp_correlate(cmp, err): fill both sides' twin arrays, 1:1, for all parts of HP_IDENT_NAME. One exception: an old function whose
+ * name is now an alias of another one's body; see hp_pair_is_joined(). */
 HP_MUST_CHECK int hp_correlate(struct hp_cmp *cmp, struct hp_err *err);
 struct hp_group {
 	uint32_t *olds, *news; /* parts without a twin so far that share a plain name; HP_NONE = matched meanwhile */
@@ -166,6 +167,10 @@ HP_MUST_CHECK int hp_compare_range(struct hp_cmp *cmp, uint32_t old_part, uint64
                                    uint64_t len, struct hp_mismatch *ret, struct hp_err *err);
 /* hp_compare_all(cmp, err): fill both sides' change arrays. */
 HP_MUST_CHECK int hp_compare_all(struct hp_cmp *cmp, struct hp_err *err);
+
+/* commons.c */
+/* hp_compare_commons(cmp, err): common symbols, which are no parts; adds their reasons. After hp_compare_all(). */
+HP_MUST_CHECK int hp_compare_commons(struct hp_cmp *cmp, struct hp_err *err);
 
 /* content.c */
 /* hp_content_equal(cmp, old, new, err): both references lead to equal anonymous content: 1, 0. */

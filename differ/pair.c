@@ -78,6 +78,8 @@ compare_both(struct hp_cmp *cmp, struct hp_err *err)
 	if (r == 0)
 		r = hp_compare_all(cmp, err);
 	if (r == 0)
+		r = hp_compare_commons(cmp, err);
+	if (r == 0)
 		r = hp_explain_pair(cmp, err);
 	if (r == 0)
 		r = hp_include(cmp, err);

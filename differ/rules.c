@@ -89,7 +89,8 @@ static const struct hp_rule rules[] = {
 	  "code has no entry that could be redirected. Give it a symbol." },
 	{ (enum hp_rule_id)2012, "HP2012", "unknown section changed",
 	  "A loaded section that is neither code nor data of a known kind changed. hpbuild does not know who reads it and "
-	  "when." },
+	  "when. Or it describes a place inside a function that changed (a label in inline assembly), and knows the old body "
+	  "only." },
 	{ (enum hp_rule_id)2013, "HP2013", "function too short to redirect",
 	  "The old function has fewer bytes than the jump that is written over its entry (5 bytes). Change a caller "
 	  "instead, or build with -fpatchable-function-entry." },
@@ -105,9 +106,10 @@ static const struct hp_rule rules[] = {
 	{ (enum hp_rule_id)2017, "HP2017", "twin cannot be told",
 	  "Several variables or functions share a name, and neither debug information, contents nor users say which of "
 	  "them belongs to which of the original. hpbuild does not guess. Build with -g, or rename one of them." },
-	{ (enum hp_rule_id)2018, "HP2018", "alias split",
+	{ (enum hp_rule_id)2018, "HP2018", "aliases split or joined",
 	  "Symbols that share one body in the original have different bodies in the patched object (functions with equal "
-	  "code had been folded). Redirecting the shared entry would change the other function too." },
+	  "code had been folded): redirecting the shared entry would change the other function too. Or the reverse: functions "
+	  "with bodies of their own became one that differs from what they were. Keep them apart, or change their callers." },
 };
 
 const struct hp_rule *

@@ -60,6 +60,19 @@ scope_changed(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
 	return add(cmp, HP_RULE_SCOPE, ns, part, err, is_local ? "was global, is local" : "was local, is global");
 }
 
+/* A function that shares another one's body now, and did something else before. */
+static int
+alias_joined(struct hp_cmp *cmp, uint32_t old_part, struct hp_err *err)
+{
+	const struct hp_side *ns = &cmp->new_side, *os = &cmp->old_side;
+	uint32_t part = os->twin[old_part];
+
+	return hp_reason_add(cmp->reasons, HP_RULE_ALIAS_SPLIT, cmp->pair->path, hp_part_name(os->parts, old_part),
+	                     hp_side_line(&cmp->new_side, part, 0), err,
+	                     "had a body of its own in the original, and shares that of '%s' now, which does something else",
+	                     hp_esc(hp_part_name(os->parts, ns->twin[part])));
+}
+
 /* Symbols of one old body that have other bodies now. */
 static int
 alias_split(struct hp_cmp *cmp, uint32_t part, const struct hp_map *names, struct hp_err *err)
@@ -94,7 +107,8 @@ one_function(struct hp_cmp *cmp, uint32_t part, const struct hp_map *names, stru
 		r = changed_function(cmp, part, err);
 	else if (ns->change[part] == HP_NOISE)
 		r = add(cmp, HP_RULE_LINE_NOISE, ns, part, err, cmp->pair->diff[part].why);
-	else if (ns->change[part] == HP_NEW && has_type(ns, part, STT_GNU_IFUNC))
+	else if (has_type(ns, part, STT_GNU_IFUNC) &&
+	         (ns->twin[part] == HP_NONE || !has_type(&cmp->old_side, ns->twin[part], STT_GNU_IFUNC)))
 		r = add(cmp, HP_RULE_IFUNC, ns, part, err, "a new indirect function");
 	if (r == 0 && ns->twin[part] != HP_NONE) {
 		r = scope_changed(cmp, part, err);
@@ -113,10 +127,15 @@ hp_verdict_pair(struct hp_cmp *cmp, struct hp_err *err)
 	for (uint32_t i = 0; i < cmp->new_side.parts->cnt && r == 0; i++)
 		if (cmp->new_side.ident[i] == HP_IDENT_NAME && hp_part_is_func(hp_side_part(&cmp->new_side, i)))
 			r = one_function(cmp, i, &names, err);
-	for (uint32_t i = 0; i < cmp->old_side.parts->cnt && r == 0; i++)
-		if (cmp->old_side.change[i] == HP_REMOVED && hp_part_is_func(hp_side_part(&cmp->old_side, i)))
+	for (uint32_t i = 0; i < cmp->old_side.parts->cnt && r == 0; i++) {
+		if (!hp_part_is_func(hp_side_part(&cmp->old_side, i)))
+			continue;
+		if (cmp->old_side.change[i] == HP_REMOVED)
 			r = add(cmp, has_type(&cmp->old_side, i, STT_GNU_IFUNC) ? HP_RULE_IFUNC : HP_RULE_FUNC_REMOVED,
 			        &cmp->old_side, i, err, "not in the patched object; its code stays");
+		else if (cmp->old_side.change[i] == HP_CHANGED && hp_pair_is_joined(cmp->pair, i))
+			r = alias_joined(cmp, i, err);
+	}
 	if (r == 0)
 		r = hp_verdict_data(cmp, err);
 	if (r == 0)

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/escape.h"
 #include "differ/internal.h"
 
@@ -101,33 +100,6 @@ new_data(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
 	return 0;
 }
 
-/* Common symbols have no section, so they are no parts. */
-static int
-compare_commons(struct hp_cmp *cmp, struct hp_err *err)
-{
-	HP_AUTO(hp_map) struct hp_map olds = { 0 };
-	const struct hp_elf *oe = cmp->old_side.elf, *ne = cmp->new_side.elf;
-	int r = 0;
-
-	for (uint32_t i = 1; i < oe->syms_cnt && r == 0; i++)
-		if (oe->syms[i].sec_idx == HP_SEC_COMMON)
-			r = hp_map_put_str(&olds, oe->syms[i].name, oe->syms[i].size, err);
-	for (uint32_t i = 1; i < ne->syms_cnt && r == 0; i++) {
-		const struct hp_sym *s = &ne->syms[i];
-		uint64_t size;
-
-		if (s->sec_idx != HP_SEC_COMMON)
-			continue;
-		if (!hp_map_get_str(&olds, s->name, &size))
-			r = hp_reason_add(cmp->reasons, HP_RULE_DATA_NEW, cmp->pair->path, s->name, NULL, err,
-			                  "a new common symbol");
-		else if (size != s->size)
-			r = hp_reason_add(cmp->reasons, HP_RULE_DATA_SIZE, cmp->pair->path, s->name, NULL, err,
-			                  "%llu bytes became %llu", (unsigned long long)size, (unsigned long long)s->size);
-	}
-	return r;
-}
-
 /* A variable whose twin was taken by position only: with a function that changed, nothing proves that it is the right one. */
 static int
 unproven_twin(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
@@ -154,7 +126,7 @@ int
 hp_verdict_data(struct hp_cmp *cmp, struct hp_err *err)
 {
 	struct hp_side *ns = &cmp->new_side, *os = &cmp->old_side;
-	int r = compare_commons(cmp, err);
+	int r = 0;
 
 	for (uint32_t i = 0; i < ns->parts->cnt && r == 0; i++) {
 		if (ns->ident[i] != HP_IDENT_NAME || hp_part_is_func(hp_side_part(ns, i)))

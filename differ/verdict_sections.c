@@ -165,6 +165,36 @@ compare_wholes(struct hp_cmp *cmp, struct hp_err *err)
 	return r;
 }
 
+/* A table of unknown use that describes a place inside a function which changed (the label of an inline asm, such as a place that
+ * may fault): whoever reads it knows the old body only, even when the entry itself reads the same on both sides. */
+static int
+described_places(struct hp_cmp *cmp, struct hp_err *err)
+{
+	struct hp_side *ns = &cmp->new_side;
+
+	for (uint32_t i = 0; i < ns->parts->cnt; i++) {
+		const char *name = ns->elf->secs[hp_side_part(ns, i)->sec_idx].name;
+		int r;
+
+		if (ns->ident[i] != HP_IDENT_WHOLE || part_use(ns, i) != USE_UNKNOWN || ns->kernel)
+			continue;
+		r = hp_side_edges(ns, i, err);
+		for (uint32_t k = 0; k < ns->edges_cnt[i] && r == 0; k++) {
+			const struct hp_ref *ref = &ns->edges[i][k].ref;
+
+			if (ref->part_idx != HP_NONE && ref->off != 0 && hp_part_is_func(hp_side_part(ns, ref->part_idx)) &&
+			    ns->change[ref->part_idx] == HP_CHANGED)
+				r = hp_reason_add(cmp->reasons, HP_RULE_SECTION, cmp->pair->path,
+				                  hp_part_name(ns->parts, ref->part_idx),
+				                  cmp->pair->diff[ref->part_idx].source, err,
+				                  "section '%s' describes a place in this function, which changed", hp_esc(name));
+		}
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 /* Functions that .init_array and its kin call: they have run. */
 static int
 changed_constructors(struct hp_cmp *cmp, struct hp_err *err)
@@ -197,5 +227,7 @@ hp_verdict_sections(struct hp_cmp *cmp, struct hp_err *err)
 {
 	int r = compare_wholes(cmp, err);
 
+	if (r == 0)
+		r = described_places(cmp, err);
 	return r < 0 ? r : changed_constructors(cmp, err);
 }

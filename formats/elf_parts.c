@@ -190,6 +190,25 @@ add_gap(struct splitter *sp, uint32_t sec_idx, enum hp_part_kind kind, uint64_t 
 	return add_part(sp, &p, err);
 }
 
+/* Nops at the end of assembly without a size that only align what follows: they depend on what stands before. */
+static uint64_t
+without_padding(const struct hp_elf *elf, const struct hp_sec *s, uint64_t from, uint64_t to)
+{
+	struct hp_view code;
+	struct hp_insn insn;
+	uint64_t end = 0;
+
+	if (elf->machine != EM_X86_64 || !(s->flags & SHF_EXECINSTR) || !hp_view_sub(s->data, from, to - from, &code))
+		return to;
+	for (uint64_t off = 0; off < code.len; off += insn.len) {
+		if (!hp_insn_decode(code, off, &insn))
+			return to;
+		if (!insn.nop || code.p[off] == 0xcc)
+			end = off + insn.len;
+	}
+	return end > 0 && code.len - end < s->align ? from + end : to;
+}
+
 /* Where the symbol at order[i] ends: its size, or for a sizeless one the next place that has a symbol. */
 static uint64_t
 symbol_end(const struct splitter *sp, uint32_t i, uint32_t last)
@@ -200,8 +219,8 @@ symbol_end(const struct splitter *sp, uint32_t i, uint32_t last)
 		return s->value + s->size;
 	for (uint32_t k = i + 1; k < last; k++)
 		if (syms[sp->order[k]].value > s->value)
-			return syms[sp->order[k]].value;
-	return sp->elf->secs[s->sec_idx].len;
+			return without_padding(sp->elf, &sp->elf->secs[s->sec_idx], s->value, syms[sp->order[k]].value);
+	return without_padding(sp->elf, &sp->elf->secs[s->sec_idx], s->value, sp->elf->secs[s->sec_idx].len);
 }
 
 /* One section whose symbols are order[first..last). */

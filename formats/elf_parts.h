@@ -6,7 +6,8 @@
  * so that look-ups by place are binary searches.
  *
  * Sized symbols make parts; a symbol inside another one's range (an inner label) does not split it. A zero-sized or untyped
- * symbol (assembly) reaches to the next symbol or the end of the section. Symbols with the same start are aliases of one part.
+ * symbol (assembly) reaches to the next symbol or the end of the section, without nops that align what follows. Symbols with
+ * the same start are aliases of one part.
  *
  * Immutable after hp_parts_new(); memory from the hp_elf's arena, so it lives as long as that.
  */

@@ -35,10 +35,18 @@ struct hp_pair {
 	/* Arrays over parts; NULL when that side is missing. */
 	uint8_t *old_change;   /* enum hp_change: SAME, CHANGED, REMOVED, NOISE */
 	uint8_t *new_change;   /* enum hp_change: SAME, CHANGED, NEW, NOISE */
-	uint32_t *old_twin, *new_twin; /* HP_NONE = none */
+	uint32_t *old_twin, *new_twin; /* HP_NONE = none; mutual but for hp_pair_is_joined() */
 	bool *include;         /* new side: goes into the payload */
 	struct hp_first_diff *diff; /* new side; for CHANGED and NOISE functions */
 };
+
+/* hp_pair_is_joined(pair, old_part): this function's name is an alias now. Its twin is the body that has the name, and the
+ * twin of that is another function, with which it shares one body from now on. Everywhere else twins are mutual. */
+static inline bool
+hp_pair_is_joined(const struct hp_pair *pair, uint32_t old_part)
+{
+	return pair->old_twin[old_part] != HP_NONE && pair->new_twin[pair->old_twin[old_part]] != old_part;
+}
 
 struct hp_reason {
 	const char *rule;     /* "HP2003" */

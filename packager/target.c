@@ -128,6 +128,16 @@ to_item(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t part_idx, int64_t off,
 	return 0;
 }
 
+/* A variable without a twin that is not new: it was a common symbol in the original. */
+static bool
+is_old_common(const struct hp_pk_obj *obj, uint32_t part_idx)
+{
+	const struct hp_part *p = &obj->pair->new_obj->parts->v[part_idx];
+
+	return obj->pair->old_obj != NULL && obj->pair->new_change[part_idx] == HP_SAME && p->sym_idx != HP_NONE &&
+	       obj->pair->new_obj->elf->syms[p->sym_idx].bind != STB_LOCAL && p->kind != HP_PART_FUNC;
+}
+
 /* The unchanged twin's place in the baseline. */
 static int
 to_twin(struct hp_pk *pk, const struct hp_use *use, struct hp_pk_obj *obj, uint32_t part_idx, int64_t off,
@@ -137,9 +147,12 @@ to_twin(struct hp_pk *pk, const struct hp_use *use, struct hp_pk_obj *obj, uint3
 	uint64_t va;
 	int r;
 
-	if (twin == HP_NONE)
+	if (twin != HP_NONE)
+		r = hp_address_of_part(pk, obj, twin, &va, err);
+	else if (is_old_common(obj, part_idx))
+		r = hp_address_of_name(pk, hp_part_name(obj->pair->new_obj->parts, part_idx), &va, err);
+	else
 		return hp_refuse(use, err, "it is new, yet not part of the patch");
-	r = hp_address_of_part(pk, obj, twin, &va, err);
 	if (r < 0)
 		return hp_err_add(err, "'%s': resolving '%s'", hp_esc(obj->pair->path), hp_esc(use->name));
 	if (r == 0)
