@@ -23,7 +23,7 @@ HP_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now -pthread
 # Debian 12 has no .pc file for Zydis; the others have, yet their flags are these on every distribution we know.
 # libdwarf is the foreign reader of one unit test (ARCHITECTURE.md, "Decisions").
 LIBS_CORE = -lelf -lzstd -lsodium -ljansson
-LIBS_BUILD = $(LIBS_CORE) -lZydis
+LIBS_BUILD = $(LIBS_CORE) -lZydis -llzma
 LIBS_LIVE = $(LIBS_CORE) -ldw
 
 lib_src := $(sort $(wildcard base/*.c formats/*.c differ/*.c differ/arch/*.c packager/*.c signer/*.c applier/*.c applier/arch/*.c))

@@ -21,9 +21,14 @@ hp_packing_read(struct hp_packing *p, struct hp_err *err)
 	hp_buf_release(&p->baseline_bytes);
 	hp_buf_release(&p->debug_bytes);
 	hp_buf_release(&p->twin_bytes);
+	hp_debug_found_release(&p->found);
 	r = hp_file_read(p->baseline, HP_ELF_LEN_MAX, &p->baseline_bytes, err);
 	if (r == 0 && p->debug_file != NULL)
 		r = hp_file_read(p->debug_file, HP_ELF_LEN_MAX, &p->debug_bytes, err);
+	else if (r == 0)
+		r = hp_debug_find(&p->search, p->baseline, hp_buf_view(&p->baseline_bytes), &p->found, err);
+	if (r > 0)
+		r = 0;
 	if (r == 0 && p->twin != NULL)
 		r = hp_file_read(p->twin, HP_ELF_LEN_MAX, &p->twin_bytes, err);
 	return r;
@@ -51,6 +56,7 @@ hp_packing_release(struct hp_packing *p)
 	hp_buf_release(&p->baseline_bytes);
 	hp_buf_release(&p->debug_bytes);
 	hp_buf_release(&p->twin_bytes);
+	hp_debug_found_release(&p->found);
 	hp_buf_release(&p->meta_bytes);
 	hp_supply_release(&p->supply);
 	hp_seckey_free(p->seckey);
@@ -76,9 +82,14 @@ make_file(const struct hp_packing *p, struct hp_view signed_part, struct hp_buf 
 struct hp_pack_options
 hp_packing_options(const struct hp_packing *p)
 {
+	bool found = p->found.path != NULL;
+
 	return (struct hp_pack_options){
-		.baseline_path = p->baseline, .baseline = hp_buf_view(&p->baseline_bytes), .debug_path = p->debug_file,
-		.debug = hp_buf_view(&p->debug_bytes), .debug_source = p->debug_source, .twin_path = p->twin,
+		.baseline_path = p->baseline, .baseline = hp_buf_view(&p->baseline_bytes),
+		.debug_path = found ? p->found.path : p->debug_file,
+		.debug = hp_buf_view(found ? &p->found.bytes : &p->debug_bytes),
+		.debug_source = found ? p->found.source : p->debug_source, .debug_partial = p->found.partial,
+		.twin_path = p->twin,
 		.twin = hp_buf_view(&p->twin_bytes), .meta = hp_buf_view(&p->meta_bytes), .name = p->name, .serial = p->serial,
 		.baseline_name = p->baseline_name, .baseline_version = p->baseline_version, .tool = "hpbuild " HP_VERSION,
 	};
@@ -91,8 +102,8 @@ make_package(const struct hp_packing *p, const struct hp_patchset *set, struct h
 	HP_AUTO(hp_buf) struct hp_buf signed_part = { 0 };
 	HP_AUTO(hp_buf) struct hp_buf file = { 0 };
 	struct hp_pack_options o = hp_packing_options(p);
-	const struct hp_supply_file inputs[] = { { p->baseline, o.baseline },
-		                                 { p->debug_file != NULL ? p->debug_file : "", o.debug } };
+	const char *debug_path = o.debug_path != NULL ? o.debug_path : "";
+	const struct hp_supply_file inputs[] = { { p->baseline, o.baseline }, { debug_path, o.debug } };
 	int r = hp_pack(set, &o, &signed_part, ret_report, err);
 
 	if (r < 0)

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "cli/debug_find.h"
 #include "cli/supply.h"
 
 struct hp_diff_file;
@@ -23,7 +24,8 @@ struct hp_seckey;
 struct hp_packing {
 	/* Set by the verb. */
 	const char *baseline;   /* path; NULL = set later, before hp_packing_read() */
-	const char *debug_file; /* path, NULL = none */
+	const char *debug_file; /* path, NULL = look for one */
+	struct hp_debug_search search;
 	const char *debug_source; /* for the manifest, NULL = "debug-file" */
 	const char *twin;       /* path of a rebuild that debug_file belongs to, NULL = it belongs to the baseline itself */
 	const char *baseline_name, *baseline_version; /* for the manifest, NULL = from the path, unknown */
@@ -38,13 +40,14 @@ struct hp_packing {
 	struct hp_supply supply;
 	/* Filled by hp_packing_open(). */
 	struct hp_buf baseline_bytes, debug_bytes, twin_bytes, meta_bytes;
+	struct hp_debug_found found; /* instead of debug_bytes */
 	struct hp_seckey *seckey;
 };
 
 /* hp_packing_open(p, err): read the baseline and the other inputs and unlock the key, so that what is wrong with them is said
  * before anything that takes time. */
 HP_MUST_CHECK int hp_packing_open(struct hp_packing *p, struct hp_err *err);
-/* hp_packing_read(p, err): read baseline, debug file and twin; instead of those that were read before. */
+/* hp_packing_read(p, err): read baseline, debug file (or find it) and twin; instead of those that were read before. */
 HP_MUST_CHECK int hp_packing_read(struct hp_packing *p, struct hp_err *err);
 void hp_packing_release(struct hp_packing *p);
 /* hp_packing_options(p): for hp_pack() and hp_prove(); valid until the next hp_packing_read(). */

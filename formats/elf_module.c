@@ -332,7 +332,7 @@ sort_syms(struct hp_module *mod, struct hp_err *err)
 }
 
 static int
-read_syms(struct hp_module *mod, const char *source, struct hp_err *err)
+read_syms(struct hp_module *mod, const struct hp_debug_file *file, struct hp_err *err)
 {
 	const struct hp_elf *elf = mod->elf, *debug = mod->debug;
 	size_t cap = (size_t)elf->syms_cnt + elf->dynsyms_cnt + (debug != NULL ? debug->syms_cnt : 0);
@@ -352,8 +352,8 @@ read_syms(struct hp_module *mod, const char *source, struct hp_err *err)
 		if (r < 0)
 			return r;
 	}
-	mod->has_symtab = elf->syms_cnt > 1 || (debug != NULL && debug->syms_cnt > 1);
-	mod->symbols = debug != NULL && debug->syms_cnt > 1 ? source : elf->syms_cnt > 1 ? "symtab" :
+	mod->has_symtab = elf->syms_cnt > 1 || (debug != NULL && debug->syms_cnt > 1 && !file->partial);
+	mod->symbols = debug != NULL && debug->syms_cnt > 1 ? file->source : elf->syms_cnt > 1 ? "symtab" :
 	               elf->dynsyms_cnt > 1 ? "dynsym" : "none";
 	for (uint32_t i = 1; i < elf->dynsyms_cnt; i++) {
 		const struct hp_sym *s = &elf->dynsyms[i];
@@ -454,7 +454,7 @@ hp_module_open(struct hp_view file, const char *path, const struct hp_debug_file
 	r = read_plts(mod, err);
 	if (r < 0)
 		return r;
-	r = read_syms(mod, debug != NULL ? debug->source : "", err);
+	r = read_syms(mod, debug, err);
 	if (r < 0)
 		return r;
 	*ret = mod;

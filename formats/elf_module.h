@@ -58,6 +58,7 @@ struct hp_debug_file {
 	const char *path;   /* for messages */
 	const char *source; /* what hp_module.symbols becomes: "debug-file", "rebuilt", ... */
 	struct hp_view id;  /* build ID that the file must have; empty = the module's */
+	bool partial;       /* it may lack functions: what it does not name may still be there */
 };
 
 struct hp_module {

@@ -6,6 +6,8 @@
 #define HP_ELF_LEN_MAX ((uint64_t)4 << 30)
 #define HP_ELF_SECTIONS_MAX ((uint32_t)1 << 22) /* -ffunction-sections on a huge unit gives ~10^6 */
 #define HP_ELF_SYMBOLS_MAX ((uint64_t)1 << 26)
+#define HP_XZ_MEMORY_MAX ((uint64_t)128 << 20)  /* bytes for the decoder; xz -9 needs 65 MiB */
+#define HP_MINI_DEBUG_LEN_MAX ((uint64_t)64 << 20) /* bytes of .gnu_debugdata, decompressed: a million function symbols */
 
 /* Package (see hpk(5)). */
 #define HP_PKG_LEN_MAX ((uint64_t)256 << 20)        /* bytes of a package file */

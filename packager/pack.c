@@ -32,7 +32,8 @@ open_module(struct hp_pk *pk, struct hp_err *err)
 	const struct hp_pack_options *o = pk->opts;
 	HP_AUTO(hp_elf) struct hp_elf *twin = NULL;
 	struct hp_debug_file debug = { .bytes = o->debug, .path = o->debug_path != NULL ? o->debug_path : "",
-		                       .source = o->debug_source != NULL ? o->debug_source : "debug-file" };
+		                       .source = o->debug_source != NULL ? o->debug_source : "debug-file",
+		                       .partial = o->debug_partial };
 	int r = 0;
 
 	if (o->twin.len > 0) {

@@ -21,6 +21,7 @@ struct hp_pack_options {
 	const char *debug_path;
 	struct hp_view debug;      /* separate debug file, len 0 = none */
 	const char *debug_source;  /* how it was found, for the manifest; NULL = "debug-file" */
+	bool debug_partial;        /* it may lack functions */
 	const char *twin_path;
 	struct hp_view twin; /* len 0 = none. A rebuild of the baseline to which the debug file belongs: it must load the same */
 	struct hp_view meta;       /* JSON of --meta, len 0 = none; see hpbuild-pack(1) */

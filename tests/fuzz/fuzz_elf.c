@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "formats/debug_link.h"
 #include "formats/elf_file.h"
 #include "formats/elf_parts.h"
 
@@ -74,6 +75,20 @@ walk_parts(const struct hp_parts *parts)
 	}
 }
 
+static void
+walk_debug(const struct hp_elf *elf)
+{
+	HP_AUTO(hp_buf) struct hp_buf mini = { 0 };
+	struct hp_err err;
+	const char *name;
+	uint32_t crc;
+
+	if (hp_debug_link(elf, &name, &crc))
+		sum += strlen(name) + crc;
+	if (hp_debug_mini(elf, &mini, &err) > 0)
+		touch(hp_buf_view(&mini));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -84,6 +99,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (hp_elf_open(hp_view_of(data, len), "input", &elf, &err) < 0)
 		return 0;
 	walk_elf(elf);
+	walk_debug(elf);
 	if (hp_elf_load_all_rels(elf, &err) == 0 && elf->type == ET_REL && hp_parts_new(elf, &parts, &err) == 0)
 		walk_parts(parts);
 	return 0;
