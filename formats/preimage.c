@@ -102,7 +102,7 @@ compare_to(struct match *m, uint64_t end)
 {
 	while (m->pos < end) {
 		if (m->old.p[m->pos] != m->base.p[m->pos])
-			return differ_at(m, m->pos, "built from other source, or with another compiler or other flags");
+			return differ_at(m, m->pos, "other bytes");
 		m->pos++;
 	}
 	return true;
@@ -130,7 +130,7 @@ same_piece(struct match *m, const struct hp_rel *rel, const struct hp_ref *ref, 
 		return true;
 	target -= (uint64_t)ref->off - start;
 	if (!hp_elf_bytes_at(m->mod->elf, target, piece.len, &base) || !hp_view_eq(piece, base))
-		return differ_at(m, rel->off - m->sec_off, "a string or constant differs: built from other source");
+		return differ_at(m, rel->off - m->sec_off, "a string or constant differs");
 	return true;
 }
 
@@ -173,7 +173,7 @@ match_got(struct match *m, const struct hp_rel *rel)
 			return false;
 		x = relax_got(m->old.p + off - before, m->base.p + off - before, m->base.p + off, rex);
 		if (!x.ok)
-			return differ_at(m, off - before, "built from other source, or relaxed in an unknown way");
+			return differ_at(m, off - before, "other bytes, or relaxed in an unknown way");
 	}
 	place = off + (uint64_t)(int64_t)x.shift;
 	m->pos = off + 4;
@@ -199,7 +199,7 @@ match_gottpoff(struct match *m, const struct hp_rel *rel)
 		return false;
 	x = relax_gottpoff(m->old.p + off - 3, m->base.p + off - 3);
 	if (!x.ok)
-		return differ_at(m, off - 3, "built from other source, or relaxed in an unknown way");
+		return differ_at(m, off - 3, "other bytes, or relaxed in an unknown way");
 	m->pos = off + 4;
 	if (x.direct)
 		found(m, rel, HP_FIND_TPOFF, false, (uint64_t)(int64_t)field32(m->base, off) - (uint64_t)(rel->addend + 4));

@@ -118,24 +118,6 @@ is_other_module(const struct hp_pk *pk, const struct hp_pk_obj *obj)
 }
 
 static int
-say_mismatch(const struct hp_pk_obj *obj, uint32_t i, struct hp_err *err)
-{
-	const struct hp_parts *parts = obj->pair->old_obj->parts;
-	const struct hp_place *place = &obj->places[i];
-	const struct hp_preimage_diff *d = place->diff;
-
-	if (!is_func(parts, i))
-		return hp_err_set(err, HP_E_BASELINE,
-		                  "'%s': constant '%s' differs from the baseline at 0x%" PRIx64 " (byte +0x%" PRIx64
-		                  "): built from other source",
-		                  hp_esc(obj->pair->path), hp_esc(hp_part_name(parts, i)), place->va, d->off);
-	return hp_err_set(err, HP_E_BASELINE,
-	                  "'%s': function '%s'+0x%" PRIx64 " is '%s' in the object, but '%s' in the baseline (0x%" PRIx64 "): %s",
-	                  hp_esc(obj->pair->path), hp_esc(hp_part_name(parts, i)), d->off, d->old_text, d->base_text,
-	                  place->va + d->off, d->cause);
-}
-
-static int
 judge_obj(struct hp_pk *pk, struct hp_pk_obj *obj, struct hp_err *err)
 {
 	const struct hp_parts *parts = obj->pair->old_obj->parts;
@@ -145,7 +127,7 @@ judge_obj(struct hp_pk *pk, struct hp_pk_obj *obj, struct hp_err *err)
 	obj->in_module = true;
 	for (uint32_t i = 0; i < parts->cnt; i++)
 		if (obj->places[i].state == HP_FUNC_MISMATCH)
-			return say_mismatch(obj, i, err);
+			return hp_say_mismatch(pk, obj, i, err);
 	return 0;
 }
 
@@ -165,8 +147,8 @@ hp_judge_members(struct hp_pk *pk, struct hp_err *err)
 int
 hp_judge(struct hp_pk *pk, struct hp_err *err)
 {
+	const struct hp_pk_obj *last = NULL;
 	bool any = false;
-	const char *path = "";
 	int r = hp_mark_lost(pk, err);
 
 	if (r == 0)
@@ -182,17 +164,16 @@ hp_judge(struct hp_pk *pk, struct hp_err *err)
 			obj->in_module = true; /* a new object; what is used of it decides */
 			continue;
 		}
-		path = obj->pair->path;
+		last = obj;
 		r = judge_obj(pk, obj, err);
 		if (r < 0)
 			return r;
 		any |= obj->in_module;
 	}
+	if (!any && last != NULL)
+		return hp_say_none(pk, last, err);
 	if (!any)
-		return hp_err_set(err, HP_E_BASELINE, "none of the changed objects ('%s' ...) is part of '%s'%s", hp_esc(path),
-		                  hp_esc(pk->opts->baseline_path),
-		                  !pk->mod->has_symtab
-		                  ? ", as far as can be seen without its symbols: give its --debug-file" : "");
+		return hp_err_set(err, HP_E_BASELINE, "the patch changes no object of '%s'", hp_esc(pk->opts->baseline_path));
 	return hp_drop_duplicates(pk, err);
 }
 
