@@ -37,6 +37,7 @@ static const struct hp_opt opts[] = {
 	{ 0, "install-build-deps", HP_OPT_FLAG, &arg_debian.install_deps, NULL, "install what the source needs (as root)" },
 	{ 0, "debug-file", HP_OPT_STR, &arg_packing.debug_file, "FILE", "its separate debug file (default: find it)" },
 	HP_OPT_DEBUG_SEARCH(arg_packing.search),
+	HP_OPT_COVERAGE(arg_packing.coverage),
 	HP_OPT_SUPPLY(arg_packing.supply),
 	{ 0, "meta", HP_OPT_STR, &arg_packing.meta, "FILE", "JSON with what the manifest shall say" },
 	{ 0, "name", HP_OPT_STR, &arg_packing.name, "NAME", "name of the hotpatch (default: of the first patch)" },
@@ -74,6 +75,8 @@ check_args(int commands)
 		return hp_usage_error("build", "--debian-source brings its own build command, baseline and debug file");
 	if (!debian && (arg_binaries.cnt > 0 || arg_module != NULL || arg_dir != NULL || arg_debian.install_deps))
 		return hp_usage_error("build", "--binary, --module, --dir and --install-build-deps go with --debian-source");
+	if (debian && (arg_packing.coverage.all || arg_packing.coverage.libraries.cnt > 0))
+		return hp_usage_error("build", "--prove-all and --library go with --baseline");
 	if (arg_packing.out == NULL)
 		return hp_usage_error("build", "-o is needed");
 	if (arg_packing.jobs > HP_JOBS_MAX)

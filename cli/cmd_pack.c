@@ -17,6 +17,7 @@ static const struct hp_opt opts[] = {
 	{ 0, "baseline", HP_OPT_STR, &arg_packing.baseline, "FILE", "the shipped executable or shared library" },
 	{ 0, "debug-file", HP_OPT_STR, &arg_packing.debug_file, "FILE", "its separate debug file (default: find it)" },
 	HP_OPT_DEBUG_SEARCH(arg_packing.search),
+	HP_OPT_COVERAGE(arg_packing.coverage),
 	{ 0, "patch", HP_OPT_LIST, &arg_patches, "FILE", "source patch, to be recorded; several in their order" },
 	HP_OPT_SUPPLY(arg_packing.supply),
 	{ 0, "meta", HP_OPT_STR, &arg_packing.meta, "FILE", "JSON with what the manifest shall say" },

@@ -63,26 +63,10 @@ struct candidate {
 };
 
 static void
-tell_coverage(const struct hp_members *m, const struct hp_prove_report *rep)
+tell_coverage(const struct hp_coverage *cov)
 {
-	unsigned funcs = 0, proven = 0, objects = 0;
-	uint64_t code = rep->proven_len + rep->gaps_len;
-
-	for (size_t i = 0; i < m->objects_cnt; i++) {
-		const struct hp_prove_object *o = &m->objects[i];
-
-		if (!o->in_module)
-			continue;
-		objects++;
-		funcs += o->funcs_cnt - o->absent_cnt;
-		proven += o->proven_cnt;
-	}
-	hp_note("proof: %u of %u functions of %u objects, %.1f %% of its code", proven, funcs, objects,
-	        code > 0 ? 100.0 * (double)rep->proven_len / (double)code : 0.0);
-	for (size_t i = 0; i < rep->gaps_cnt; i++)
-		if (!rep->gaps[i].startup)
-			hp_debug("  from no object: 0x%llx, %llu bytes of %s %s", (unsigned long long)rep->gaps[i].va,
-			         (unsigned long long)rep->gaps[i].len, hp_esc(rep->gaps[i].section), hp_esc(rep->gaps[i].name));
+	hp_note("proof: %u of %u functions of %u objects, %.1f %% of its code", cov->proven_cnt, cov->funcs_cnt, cov->objects_cnt,
+	        hp_coverage_percent(cov));
 }
 
 /* 1: some changed object is in the module. */
@@ -105,9 +89,12 @@ look_at(const struct hp_debian *d, const struct hp_deb_module *module, struct hp
 	ret->module = module;
 	ret->files = hp_members_select(m, &ret->files_cnt, &ret->members_cnt, err);
 	tell(module, ret->members_cnt > 0);
-	if (ret->members_cnt > 0)
-		tell_coverage(m, &rep);
-	hp_prove_release(&rep);
+	if (ret->members_cnt > 0) {
+		hp_coverage_take(&p->coverage, m->objects, m->objects_cnt, &rep);
+		tell_coverage(&p->coverage);
+	} else {
+		hp_prove_release(&rep);
+	}
 	return ret->files == NULL ? HP_E_NOMEM : ret->members_cnt > 0;
 }
 

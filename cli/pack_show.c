@@ -19,7 +19,8 @@ json_funcs(const struct hp_pack_func *v, size_t cnt)
 }
 
 static void
-show_json(const struct hp_patchset *set, const struct hp_pack_report *rep, const char *path, size_t len, const char *signer)
+show_json(const struct hp_patchset *set, const struct hp_pack_report *rep, const char *path, size_t len, const char *signer,
+          const struct hp_coverage *cov)
 {
 	json_t *objects = json_array(), *dropped = json_array();
 
@@ -33,14 +34,14 @@ show_json(const struct hp_patchset *set, const struct hp_pack_report *rep, const
 	}
 	for (size_t i = 0; i < rep->dropped_cnt; i++)
 		(void)json_array_append_new(dropped, hp_json_text(rep->dropped[i]));
-	hp_out_json(json_pack("{s:s, s:s?, s:o, s:o, s:I, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o}", "schema",
-	                      "hpbuild.pack/1", "signed_by", signer, "package", hp_json_text(path), "name",
-	                      hp_json_text(rep->name), "serial", (json_int_t)rep->serial, "build_id", hp_json_text(rep->build_id),
-	                      "symbols", rep->symbols, "objects", objects, "replaced",
-	                      json_funcs(rep->replaced, rep->replaced_cnt), "added", json_funcs(rep->added, rep->added_cnt),
-	                      "dropped", dropped, "package_size", (json_int_t)len, "image_size", (json_int_t)rep->file_len,
-	                      "memory_size", (json_int_t)rep->image_len, "code_size", (json_int_t)rep->code_len, "fixups",
-	                      (json_int_t)rep->fixups_cnt, "reasons", hp_diff_json_reasons(set)));
+	hp_out_json(json_pack(
+		"{s:s, s:s?, s:o, s:o, s:I, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "schema",
+		"hpbuild.pack/1", "signed_by", signer, "package", hp_json_text(path), "name", hp_json_text(rep->name), "serial",
+		(json_int_t)rep->serial, "build_id", hp_json_text(rep->build_id), "symbols", rep->symbols, "objects", objects,
+		"replaced", json_funcs(rep->replaced, rep->replaced_cnt), "added", json_funcs(rep->added, rep->added_cnt),
+		"dropped", dropped, "package_size", (json_int_t)len, "image_size", (json_int_t)rep->file_len, "memory_size",
+		(json_int_t)rep->image_len, "code_size", (json_int_t)rep->code_len, "fixups", (json_int_t)rep->fixups_cnt,
+		"reasons", hp_diff_json_reasons(set), "coverage", hp_coverage_json(cov)));
 }
 
 static void
@@ -59,10 +60,10 @@ show_objects(const struct hp_pack_report *rep)
 
 void
 hp_pack_show(const struct hp_patchset *set, const struct hp_pack_report *rep, const char *path, size_t len, const char *signer,
-             bool json)
+             const struct hp_coverage *cov, bool json)
 {
 	if (json) {
-		show_json(set, rep, path, len, signer);
+		show_json(set, rep, path, len, signer, cov);
 		return;
 	}
 	hp_out("%s: %zu bytes (image %llu, code %llu, %u fixups), %s%s\n", hp_esc(path), len,
@@ -80,6 +81,7 @@ hp_pack_show(const struct hp_patchset *set, const struct hp_pack_report *rep, co
 	for (size_t i = 0; i < rep->dropped_cnt; i++)
 		hp_out("  left out   %s: changed, but the linker dropped it from the baseline\n", hp_esc(rep->dropped[i]));
 	show_objects(rep);
+	hp_coverage_show(cov);
 }
 
 int

@@ -59,6 +59,7 @@ hp_packing_release(struct hp_packing *p)
 	hp_debug_found_release(&p->found);
 	hp_buf_release(&p->meta_bytes);
 	hp_supply_release(&p->supply);
+	hp_coverage_release(&p->coverage);
 	hp_seckey_free(p->seckey);
 	p->seckey = NULL;
 }
@@ -179,20 +180,25 @@ hp_packing_write(const struct hp_packing *p, const struct hp_patchset *set)
 		return hp_out_fail(&err, p->json);
 	if (p->seckey != NULL)
 		hp_key_id_text(p->seckey->key_id, signer);
-	hp_pack_show(set, &report, p->out, len, p->seckey != NULL ? signer : NULL, p->json);
+	hp_pack_show(set, &report, p->out, len, p->seckey != NULL ? signer : NULL, &p->coverage, p->json);
 	hp_pack_report_release(&report);
 	return HP_EXIT_OK;
 }
 
 int
-hp_packing_make(const struct hp_packing *p, const char *original, const char *patched)
+hp_packing_make(struct hp_packing *p, const char *original, const char *patched)
 {
+	struct hp_pack_options opts = hp_packing_options(p);
 	struct hp_patchset set = { 0 };
+	struct hp_err err = { 0 };
 	int status = hp_packing_diff(p, original, patched, &set);
 
 	if (status != HP_EXIT_OK)
 		return status;
-	status = hp_packing_write(p, &set);
+	if (hp_coverage_measure(&p->coverage, original, &opts, &err) < 0)
+		status = hp_out_fail(&err, p->json);
+	else
+		status = hp_packing_write(p, &set);
 	hp_patchset_release(&set);
 	return status;
 }

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "cli/coverage.h"
 #include "cli/debug_find.h"
 #include "cli/supply.h"
 
@@ -38,6 +39,7 @@ struct hp_packing {
 	const char *out;        /* path of the package */
 	bool json;
 	struct hp_supply supply;
+	struct hp_coverage coverage; /* measured by hp_packing_make(), or by the caller before hp_packing_write() */
 	/* Filled by hp_packing_open(). */
 	struct hp_buf baseline_bytes, debug_bytes, twin_bytes, meta_bytes;
 	struct hp_debug_found found; /* instead of debug_bytes */
@@ -55,7 +57,7 @@ struct hp_pack_options hp_packing_options(const struct hp_packing *p);
 
 /* hp_packing_make(p, original, patched): compare the two trees (folders, .a or .o); when the change can be hot, pack, sign if
  * there is a key, and write the package whole or not at all. Prints the result or what is in the way. Returns the exit status. */
-int hp_packing_make(const struct hp_packing *p, const char *original, const char *patched);
+int hp_packing_make(struct hp_packing *p, const char *original, const char *patched);
 
 /* The steps of it. hp_packing_diff(p, original, patched, ret): HP_EXIT_OK when the change can be hot; ret is then to be released.
  * hp_packing_diff_files(): the same for some objects of the trees. hp_packing_write(p, set): pack, sign, write, print. */

@@ -65,9 +65,11 @@ count(const struct hp_pk_obj *obj, struct hp_prove_object *ret)
 {
 	const struct hp_parts *parts = obj->pair->old_obj->parts;
 
-	*ret = (struct hp_prove_object){
-		.path = ret->path, .obj = ret->obj, .in_module = obj->in_module, .first_va = UINT64_MAX
-	};
+	*ret = (struct hp_prove_object){ .path = ret->path,
+		                         .obj = ret->obj,
+		                         .must_match = ret->must_match,
+		                         .in_module = obj->in_module,
+		                         .first_va = UINT64_MAX };
 	for (uint32_t i = 0; i < parts->cnt; i++) {
 		const struct hp_place *place = &obj->places[i];
 
@@ -174,8 +176,14 @@ skip_padding(struct hp_view v, uint64_t pos, uint64_t end)
 static bool
 is_startup(const struct hp_module *mod, uint64_t va, uint64_t len)
 {
-	static const char *const names[] = { "_start", "frame_dummy", "__do_global_dtors_aux", "_dl_relocate_static_pie",
-		                             "_init",  "_fini" };
+	static const char *const names[] = { "_start",
+		                             "_dl_relocate_static_pie",
+		                             "deregister_tm_clones",
+		                             "register_tm_clones",
+		                             "__do_global_dtors_aux",
+		                             "frame_dummy",
+		                             "_init",
+		                             "_fini" };
 
 	if (len > STARTUP_LEN_MAX)
 		return false;
@@ -197,38 +205,56 @@ is_startup(const struct hp_module *mod, uint64_t va, uint64_t len)
 	return false;
 }
 
-static const char *
-symbol_in(const struct hp_module *mod, uint64_t va, uint64_t end)
+/* The symbol of the code at ${va}, NULL = none. */
+static const struct hp_mod_sym *
+symbol_at(const struct hp_module *mod, uint64_t va)
 {
-	for (uint64_t at = va; at < end;) {
-		uint32_t first, n = hp_module_at(mod, at, &first);
+	uint32_t first, n = hp_module_at(mod, va, &first);
 
-		for (uint32_t i = 0; i < n; i++)
-			if (mod->syms[first + i].type == STT_FUNC || mod->syms[first + i].type == STT_NOTYPE)
-				return mod->syms[first + i].name;
-		at = hp_module_next_func(mod, at);
-	}
-	return "";
+	for (uint32_t i = 0; i < n; i++)
+		if (mod->syms[first + i].type != STT_OBJECT && mod->syms[first + i].type != STT_TLS)
+			return &mod->syms[first + i];
+	return NULL;
 }
 
-/* ${from}..${to} of a section's code is not claimed. */
+/* ${from}..${to} of a section's code is not claimed, and holds at most one symbol, at its start. */
 static int
-add_gap(const struct hp_module *mod, const struct hp_sec *sec, uint64_t from, uint64_t to, struct hp_prove_report *rep,
-        struct hp_err *err)
+add_piece(const struct hp_module *mod, const struct hp_sec *sec, uint64_t from, uint64_t to, struct hp_prove_report *rep,
+          struct hp_err *err)
 {
 	uint64_t pos = skip_padding(sec->data, from - sec->addr, to - sec->addr), va = sec->addr + pos;
+	const struct hp_mod_sym *sym = symbol_at(mod, from);
 	struct hp_prove_gap *g = &rep->gaps[rep->gaps_cnt];
 
 	if (va >= to)
 		return 0;
 	*g = (struct hp_prove_gap){ .va = va, .len = to - va, .startup = is_startup(mod, va, to - va),
-		                    .name = hp_arena_strdup(&rep->arena, symbol_in(mod, va, to)),
+		                    .name = hp_arena_strdup(&rep->arena, sym != NULL ? sym->name : ""),
 		                    .section = hp_arena_strdup(&rep->arena, sec->name) };
 	if (g->name == NULL || g->section == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory");
 	rep->gaps_cnt++;
-	rep->gaps_len += to - va;
+	*(g->startup ? &rep->startup_len : &rep->gaps_len) += to - va;
 	return 0;
+}
+
+static int
+add_gap(const struct hp_module *mod, const struct hp_sec *sec, uint64_t from, uint64_t to, struct hp_prove_report *rep,
+        struct hp_err *err)
+{
+	int r = 0;
+
+	while (from < to && r == 0) {
+		const struct hp_mod_sym *sym = symbol_at(mod, from);
+		uint64_t next = hp_module_next_func(mod, from);
+
+		next = next < to ? next : to;
+		if (sym != NULL && sym->size > 0 && sym->size < next - from)
+			next = from + sym->size; /* what follows is padding, or has no name */
+		r = add_piece(mod, sec, from, next, rep, err);
+		from = next;
+	}
+	return r;
 }
 
 static bool
@@ -249,7 +275,7 @@ find_gaps(struct hp_pk *pk, const struct hp_prove_object *objects, struct hp_pro
 
 	if (r < 0)
 		return r;
-	rep->gaps = hp_arena_array(&rep->arena, cnt + elf->secs_cnt, sizeof(*rep->gaps));
+	rep->gaps = hp_arena_array(&rep->arena, cnt + elf->secs_cnt + 2ull * pk->mod->syms_cnt, sizeof(*rep->gaps));
 	if (rep->gaps == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory");
 	for (uint32_t s = 1; s < elf->secs_cnt && r == 0; s++) {
@@ -273,6 +299,15 @@ find_gaps(struct hp_pk *pk, const struct hp_prove_object *objects, struct hp_pro
 }
 
 static int
+must_match(const struct hp_pk *pk, const struct hp_pk_obj *obj, struct hp_err *err)
+{
+	for (uint32_t i = 0; i < obj->pair->old_obj->parts->cnt; i++)
+		if (obj->places[i].state == HP_FUNC_MISMATCH)
+			return hp_say_mismatch(pk, obj, i, err);
+	return 0;
+}
+
+static int
 prove(struct hp_pk *pk, struct hp_prove_object *objects, struct hp_prove_report *ret, struct hp_err *err)
 {
 	struct hp_prove_report rep = { 0 };
@@ -285,8 +320,11 @@ prove(struct hp_pk *pk, struct hp_prove_object *objects, struct hp_prove_report 
 	for (size_t o = 0; o < pk->objs_cnt; o++)
 		count(&pk->objs[o], &objects[o]);
 	drop_doubles(pk, objects);
-	if (ret == NULL)
-		return 0;
+	for (size_t o = 0; o < pk->objs_cnt && r == 0; o++)
+		if (objects[o].must_match && objects[o].in_module)
+			r = must_match(pk, &pk->objs[o], err);
+	if (ret == NULL || r < 0)
+		return r;
 	r = find_gaps(pk, objects, &rep, err);
 	for (size_t o = 0; o < pk->objs_cnt && r == 0; o++)
 		r = list_funcs(&pk->objs[o], &objects[o], &rep.arena, err);

@@ -29,6 +29,7 @@ struct hp_prove_object {
 	/* Set by the caller. */
 	const char *path;
 	struct hp_object *obj; /* original; stays the caller's */
+	bool must_match;       /* when it is in the module, one function that differs is an error */
 	/* Filled in: functions with code, and how many of them are what. The rest could not be told from others. */
 	bool in_module;
 	struct hp_prove_func *funcs; /* in the report's arena; NULL without a report */
@@ -39,10 +40,10 @@ struct hp_prove_object {
 	uint64_t first_va;     /* lowest address of a proven function */
 };
 
-/* Code of the module that no object claims. */
+/* Code of the module that no object claims: from symbol to symbol, where there are any. */
 struct hp_prove_gap {
 	uint64_t va, len;
-	const char *name;    /* first symbol in it, "" = none known */
+	const char *name;    /* "" = none known */
 	const char *section; /* "" = the module has no section headers */
 	bool startup;        /* holds the entry point or the compiler's own start and end functions */
 };
@@ -50,14 +51,17 @@ struct hp_prove_gap {
 /* Arrays and strings in arena; released with hp_prove_release(). */
 struct hp_prove_report {
 	struct hp_arena arena;
-	uint64_t proven_len, gaps_len; /* bytes of code, without PLT entries and padding: proven; from no object */
+	/* Bytes of code, without PLT entries and padding: */
+	uint64_t proven_len;  /* proven */
+	uint64_t gaps_len;    /* from no object */
+	uint64_t startup_len; /* likewise, but of the compiler's start files */
 	struct hp_prove_gap *gaps;     /* sorted by address; padding is none */
 	size_t gaps_cnt;
 };
 
 /* hp_prove(objects, cnt, opts, ret, err): of ${opts} only baseline, debug file and twin matter. ret NULL = membership only.
- * HP_E_BASELINE no build ID, debug file of another build; HP_E_FORMAT, HP_E_ARCH, HP_E_NOMEM. An object that differs is a
- * result. O(size of the objects x size of the module's code) without a symbol table. */
+ * HP_E_BASELINE no build ID, debug file of another build, a must_match object that differs; HP_E_FORMAT, HP_E_ARCH, HP_E_NOMEM.
+ * An object that differs is a result. O(size of the objects x size of the module's code) without a symbol table. */
 HP_MUST_CHECK int hp_prove(struct hp_prove_object *objects, size_t cnt, const struct hp_pack_options *opts,
                            struct hp_prove_report *ret, struct hp_err *err);
 void hp_prove_release(struct hp_prove_report *report);
