@@ -112,10 +112,9 @@ hp_live_runs(struct hp_live *live, const struct hp_verified_pkg *pkg, struct hp_
 	if (r == 0)
 		r = pkg->pkg.man->targets_cnt > 0;
 	for (size_t i = 0; i < pkg->pkg.man->targets_cnt && r > 0; i++) {
-		const struct hp_man_target *t = &pkg->pkg.man->targets[i];
 		const struct hp_module *mod;
 
-		r = hp_modules_find(&mods, t->build_id, t->build_id_len, &mod, NULL);
+		r = hp_modules_find(&mods, &pkg->pkg.man->targets[i], &mod, NULL);
 		if (r == HP_E_UNPATCHABLE) /* twice: it is there, and apply will say so */
 			r = 1;
 	}

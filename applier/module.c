@@ -13,6 +13,7 @@
 
 #include "applier/arch.h"
 #include "base/cleanup.h"
+#include "base/escape.h"
 #include "base/view.h"
 
 #define PHDRS_MAX 128u
@@ -21,7 +22,7 @@
 
 enum {
 	EH_TYPE = 16, EH_MACHINE = 18, EH_PHOFF = 32, EH_PHENTSIZE = 54, EH_PHNUM = 56, EH_LEN = 64,
-	PH_TYPE = 0, PH_OFFSET = 8, PH_VADDR = 16, PH_FILESZ = 32, PH_MEMSZ = 40, PH_LEN = 56,
+	PH_TYPE = 0, PH_FLAGS = 4, PH_OFFSET = 8, PH_VADDR = 16, PH_FILESZ = 32, PH_MEMSZ = 40, PH_LEN = 56,
 };
 
 /* A PT_NOTE segment is a row of namesz, descsz, type, name and desc, each padded to four bytes (gABI chapter 5). */
@@ -97,8 +98,29 @@ place(const uint8_t *phdrs, unsigned cnt, struct hp_module *mod)
 	return !first && (mod->type != ET_EXEC || mod->bias == 0);
 }
 
+/* The loader has mapped code where the program headers put it, from the right place of this very file. That tells a module from a
+ * file that was mapped whole to be read (by a backtrace library, say), and from a later segment that begins in the file's first
+ * page, as lld makes them: its mapping shows the ELF header once more, at an address that is no load address. */
 static bool
-read_module(const struct hp_proc *proc, const struct hp_area *area, struct hp_module *ret)
+has_code(const struct hp_areas *areas, const struct hp_module *mod, const uint8_t *phdrs, unsigned cnt)
+{
+	for (unsigned i = 0; i < cnt; i++) {
+		const uint8_t *ph = phdrs + (size_t)i * PH_LEN;
+		uint64_t va = mod->bias + (hp_le64_get(ph + PH_VADDR) & PAGE_MASK), off = hp_le64_get(ph + PH_OFFSET) & PAGE_MASK;
+		const struct hp_area *a;
+
+		if (hp_le32_get(ph + PH_TYPE) != PT_LOAD || (hp_le32_get(ph + PH_FLAGS) & PF_X) == 0)
+			continue;
+		a = hp_area_at(areas, va);
+		if (a != NULL && (a->prot & PROT_EXEC) && a->inode == mod->area->inode && a->dev == mod->area->dev &&
+		    a->off + (va - a->start) == off)
+			return true;
+	}
+	return false;
+}
+
+static bool
+read_module(const struct hp_proc *proc, const struct hp_areas *areas, const struct hp_area *area, struct hp_module *ret)
 {
 	static const uint8_t ident[] = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB };
 	uint8_t ehdr[EH_LEN], phdrs[PHDRS_MAX * PH_LEN];
@@ -115,27 +137,14 @@ read_module(const struct hp_proc *proc, const struct hp_area *area, struct hp_mo
 	if ((mod.type != ET_EXEC && mod.type != ET_DYN) || hp_le16_get(ehdr + EH_PHENTSIZE) != PH_LEN || cnt == 0 ||
 	    cnt > PHDRS_MAX || off > area->end - area->start)
 		return false;
-	if (hp_proc_read(proc, area->start + off, phdrs, cnt * PH_LEN, NULL) < 0 || !place(phdrs, cnt, &mod))
+	if (hp_proc_read(proc, area->start + off, phdrs, cnt * PH_LEN, NULL) < 0 || !place(phdrs, cnt, &mod) ||
+	    !has_code(areas, &mod, phdrs, cnt))
 		return false;
 	for (unsigned i = 0; i < cnt; i++)
 		if (hp_le32_get(phdrs + (size_t)i * PH_LEN) == PT_NOTE)
 			read_note(proc, phdrs + (size_t)i * PH_LEN, &mod);
 	*ret = mod;
 	return true;
-}
-
-/* The loader maps some of it executable. A file that was mapped whole to be read (by a backtrace library, say) looks the same
- * otherwise. */
-static bool
-has_code(const struct hp_areas *areas, const struct hp_module *mod)
-{
-	for (size_t i = 0; i < areas->cnt; i++) {
-		const struct hp_area *a = &areas->v[i];
-
-		if (a->start >= mod->start && a->start < mod->end && (a->prot & PROT_EXEC) && a->inode == mod->area->inode)
-			return true;
-	}
-	return false;
 }
 
 int
@@ -151,8 +160,7 @@ hp_modules_read(const struct hp_proc *proc, const struct hp_areas *areas, struct
 		const struct hp_area *a = &areas->v[i];
 		bool vdso = strcmp(a->path, "[vdso]") == 0;
 
-		if ((a->inode != 0 || vdso) && a->off == 0 && a->prot != 0 && read_module(proc, a, &mods.v[mods.cnt]) &&
-		    has_code(areas, &mods.v[mods.cnt]))
+		if ((a->inode != 0 || vdso) && a->off == 0 && a->prot != 0 && read_module(proc, areas, a, &mods.v[mods.cnt]))
 			mods.cnt++;
 	}
 	*ret = mods;
@@ -160,19 +168,19 @@ hp_modules_read(const struct hp_proc *proc, const struct hp_areas *areas, struct
 }
 
 int
-hp_modules_find(const struct hp_modules *mods, const uint8_t *id, uint32_t len, const struct hp_module **ret, struct hp_err *err)
+hp_modules_find(const struct hp_modules *mods, const struct hp_man_target *man, const struct hp_module **ret, struct hp_err *err)
 {
 	const struct hp_module *found = NULL;
 
 	for (size_t i = 0; i < mods->cnt; i++) {
 		const struct hp_module *m = &mods->v[i];
 
-		if (m->build_id_len != len || memcmp(m->build_id, id, len) != 0)
+		if (m->build_id_len != man->build_id_len || memcmp(m->build_id, man->build_id, man->build_id_len) != 0)
 			continue;
 		if (found != NULL)
 			return hp_err_set(err, HP_E_UNPATCHABLE,
-			                  "the module is loaded twice, at 0x%" PRIx64 " and 0x%" PRIx64 " (dlmopen, or a copy)",
-			                  found->start, m->start);
+			                  "module '%s' is loaded twice, at 0x%" PRIx64 " and 0x%" PRIx64 " (dlmopen, or a copy)",
+			                  hp_esc(man->name), found->start, m->start);
 		found = m;
 	}
 	if (found == NULL)

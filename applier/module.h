@@ -6,7 +6,7 @@
 #define HP_APPLIER_MODULE_H
 
 #include "applier/proc.h"
-#include "formats/limits.h"
+#include "formats/manifest.h"
 
 struct hp_module {
 	const struct hp_area *area; /* the mapping that holds the ELF header */
@@ -25,8 +25,8 @@ struct hp_modules {
 /* hp_modules_read(proc, areas, arena, ret, err): all modules. ${areas} must outlive ${ret}. HP_E_NOMEM. */
 HP_MUST_CHECK int hp_modules_read(const struct hp_proc *proc, const struct hp_areas *areas, struct hp_arena *arena,
                                   struct hp_modules *ret, struct hp_err *err);
-/* hp_modules_find(mods, id, len, ret, err): 1 found, 0 absent; HP_E_UNPATCHABLE: two copies of the module are loaded. */
-HP_MUST_CHECK int hp_modules_find(const struct hp_modules *mods, const uint8_t *id, uint32_t len, const struct hp_module **ret,
+/* hp_modules_find(mods, man, ret, err): the module of a target. 1 found, 0 absent; HP_E_UNPATCHABLE: two copies are loaded. */
+HP_MUST_CHECK int hp_modules_find(const struct hp_modules *mods, const struct hp_man_target *man, const struct hp_module **ret,
                                   struct hp_err *err);
 /* hp_modules_at(mods, va): the module whose range holds ${va}, NULL = none. */
 const struct hp_module *hp_modules_at(const struct hp_modules *mods, uint64_t va);

@@ -82,7 +82,7 @@ find_target(struct hp_plan *plan, size_t idx, struct hp_err *err)
 	if (strcmp(man->cpu, HP_ARCH_NAME) != 0)
 		return hp_err_set(err, HP_E_UNPATCHABLE, "the package is for CPU '%s', this program patches " HP_ARCH_NAME,
 		                  hp_esc(man->cpu));
-	r = hp_modules_find(&plan->mods, man->build_id, man->build_id_len, &t->mod, err);
+	r = hp_modules_find(&plan->mods, man, &t->mod, err);
 	if (r < 0)
 		return r;
 	if (r == 0)
