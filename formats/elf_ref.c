@@ -76,6 +76,10 @@ static const struct type_info s390_types[] = {
 	{ R_390_PLT16DBL, 2, PC | PLT, -2 },
 	{ R_390_PC32DBL, 4, PC, -2 },
 	{ R_390_PLT32DBL, 4, PC | PLT | BRANCH | CALL, -2 },
+	{ R_390_GOTPCDBL, 4, PC | GOT, -2 },
+	{ R_390_GOTENT, 4, PC | GOT, -2 },
+	{ R_390_GOTPLTENT, 4, PC | GOT | PLT, -2 },
+	{ R_390_TLS_IEENT, 4, PC | GOT | TLS, -2 },
 };
 static const struct type_info riscv_types[] = {
 	{ R_RISCV_NONE, 0, MARK, 0 },
