@@ -8,7 +8,8 @@
  * reference of its own, and that one is compared as well. It may compare too much (padding, an unused table), which can only make
  * a function changed that is not. A longer stretch on one side is equal only when the surplus is padding: fewer zero bytes than
  * the section's alignment. Tried and dropped: up to the next place of another function; then the padding between two tables of
- * one function counts, and it changes when functions are reordered.
+ * one function counts, and it changes when functions are reordered. Code without a symbol is no table, it runs on: see
+ * code_extent().
  *
  * Contents may refer to each other in circles. A pair under comparison is assumed equal (coinduction). "Equal" found under an
  * assumption is kept only when the outermost comparison holds; "different" is always final. */
@@ -17,6 +18,7 @@
 
 #include "base/escape.h"
 #include "differ/internal.h"
+#include "formats/insn_x86.h"
 
 enum { DIFFERENT = 0, EQUAL = 1, UNKNOWN = 2 };
 
@@ -25,6 +27,7 @@ enum { DIFFERENT = 0, EQUAL = 1, UNKNOWN = 2 };
 struct key {
 	uint32_t old_part, new_part;
 	int64_t old_off, new_off;
+	uint64_t loose; /* hp_cmp.loose */
 };
 
 static int
@@ -51,7 +54,35 @@ next_point(const struct hp_side *side, uint32_t sec_idx, uint64_t off)
 	return lo < side->points_cnt[sec_idx] ? v[lo] : UINT64_MAX;
 }
 
-/* Bytes from ref->off on that belong to the content referred to. */
+/* Code without a symbol, such as the kernel's .altinstr_aux, where each place that tests a feature has a few instructions: up to
+ * the first one that nothing runs on from, and behind all jumps. UINT64_MAX: that cannot be told. */
+static uint64_t
+code_extent(const struct hp_side *side, const struct hp_ref *ref)
+{
+	const struct hp_edge *edges = side->edges[ref->part_idx];
+	uint32_t edges_cnt = side->edges_cnt[ref->part_idx], k = 0;
+	struct hp_view code = hp_part_bytes(side->parts, ref->part_idx);
+	uint64_t from = (uint64_t)ref->off, reach = from;
+	struct hp_insn insn;
+
+	for (uint64_t off = from; side->elf->machine == EM_X86_64 && hp_insn_decode(code, off, &insn);) {
+		uint64_t field = off + insn.rel_off, to = off + insn.len + (uint64_t)insn.rel;
+
+		while (k < edges_cnt && edges[k].off < field)
+			k++;
+		if (insn.rel_len > 0 && (k == edges_cnt || edges[k].off != field)) {
+			if (to < from || to >= code.len)
+				return UINT64_MAX;
+			reach = to > reach ? to : reach;
+		}
+		off += insn.len;
+		if ((insn.ret || (insn.branch && !insn.call && !insn.cond)) && off > reach)
+			return off - from;
+	}
+	return UINT64_MAX;
+}
+
+/* Bytes from ref->off on that belong to the content referred to; UINT64_MAX: unknown. */
 static int
 extent(struct hp_side *side, const struct hp_ref *ref, uint64_t *ret, struct hp_err *err)
 {
@@ -66,9 +97,13 @@ extent(struct hp_side *side, const struct hp_ref *ref, uint64_t *ret, struct hp_
 		*ret = *ret < 8 ? *ret : 8; /* ppc64's table of contents: one address an entry */
 		return 0;
 	}
-	r = hp_side_points(side, err);
+	r = p->kind == HP_PART_CODE ? hp_side_edges(side, ref->part_idx, err) : hp_side_points(side, err);
 	if (r < 0)
 		return r;
+	if (p->kind == HP_PART_CODE) {
+		*ret = code_extent(side, ref);
+		return 0;
+	}
 	end = next_point(side, p->sec_idx, p->off + from);
 	if (end != UINT64_MAX && end - p->off - from < *ret)
 		*ret = end - p->off - from;
@@ -94,19 +129,52 @@ surplus_is_padding(struct hp_side *side, uint32_t part, uint64_t off, uint64_t l
 	return true;
 }
 
+/* Outside of the part (a base below the table, one past its end), or code of unknown extent: the same distance from equal
+ * wholes. */
+static int
+outside_equal(struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_ref *n, struct hp_err *err)
+{
+	struct hp_mismatch mis;
+	uint64_t old_len = hp_side_part(&cmp->old_side, o->part_idx)->len;
+
+	if (o->off != n->off || old_len != hp_side_part(&cmp->new_side, n->part_idx)->len)
+		return 0;
+	return hp_compare_range(cmp, o->part_idx, 0, n->part_idx, 0, old_len, &mis, err);
+}
+
+/* What gcc's sanitizer hands to its handlers begins with a place in the source: file, line, column (ubsan_create_data()). It is
+ * known by its label, which names its section with -fdata-sections. */
+#define LOCATION_FILE_LEN 8
+#define LOCATION_LEN 16
+
+static bool
+is_location(const struct hp_side *side, const struct hp_ref *ref)
+{
+	return ref->off == 0 && hp_side_part(side, ref->part_idx)->off == 0 &&
+	       strstr(side->elf->secs[hp_side_part(side, ref->part_idx)->sec_idx].name, "..Lubsan_data") != NULL;
+}
+
 static int
 stretch_equal(struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_ref *n, struct hp_err *err)
 {
 	struct hp_mismatch mis;
-	uint64_t old_len, new_len, len;
+	uint64_t old_len, new_len, len, from = 0;
 	int r = extent(&cmp->old_side, o, &old_len, err);
 
 	if (r == 0)
 		r = extent(&cmp->new_side, n, &new_len, err);
 	if (r < 0)
 		return r;
+	if (old_len == UINT64_MAX || new_len == UINT64_MAX)
+		return outside_equal(cmp, o, n, err);
 	len = old_len < new_len ? old_len : new_len;
-	r = hp_compare_range(cmp, o->part_idx, (uint64_t)o->off, n->part_idx, (uint64_t)n->off, len, &mis, err);
+	if (cmp->loose && len >= LOCATION_LEN && is_location(&cmp->old_side, o) && is_location(&cmp->new_side, n)) {
+		r = hp_compare_range(cmp, o->part_idx, 0, n->part_idx, 0, LOCATION_FILE_LEN, &mis, err);
+		from = LOCATION_LEN;
+	}
+	if (r >= 0 && (from == 0 || r == 1))
+		r = hp_compare_range(cmp, o->part_idx, (uint64_t)o->off + from, n->part_idx, (uint64_t)n->off + from, len - from,
+		                     &mis, err);
 	if (r != 1)
 		return r;
 	if (old_len > len)
@@ -124,18 +192,6 @@ merge_equal(const struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_re
 	    !hp_merge_piece(cmp->new_side.parts, n->part_idx, (uint64_t)n->off, &new_start, &b))
 		return 0;
 	return (uint64_t)o->off - old_start == (uint64_t)n->off - new_start && hp_view_eq(a, b);
-}
-
-/* Outside of the part (a base below the table, one past its end): the same distance from equal wholes. */
-static int
-outside_equal(struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_ref *n, struct hp_err *err)
-{
-	struct hp_mismatch mis;
-	uint64_t old_len = hp_side_part(&cmp->old_side, o->part_idx)->len;
-
-	if (o->off != n->off || old_len != hp_side_part(&cmp->new_side, n->part_idx)->len)
-		return 0;
-	return hp_compare_range(cmp, o->part_idx, 0, n->part_idx, 0, old_len, &mis, err);
 }
 
 static bool
@@ -221,7 +277,7 @@ hp_content_equal(struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_ref
 	key = hp_arena_alloc(&cmp->arena, sizeof(*key));
 	if (key == NULL)
 		return no_memory(cmp, err);
-	*key = (struct key){ o->part_idx, n->part_idx, o->off, n->off };
+	*key = (struct key){ o->part_idx, n->part_idx, o->off, n->off, cmp->loose };
 	if (hp_map_get(&cmp->content, key, sizeof(*key), &known) && known != UNKNOWN)
 		return known == EQUAL;
 	return compare_assuming(cmp, key, o, n, err);

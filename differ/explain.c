@@ -256,7 +256,8 @@ explain_changed(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
 	if (r < 0 || noise == 0)
 		return r;
 	cmp->new_side.change[part] = cmp->old_side.change[old_part] = HP_NOISE;
-	diff->why = hp_arena_printf(&cmp->new_side.elf->arena, "only line numbers: %s", diff->why);
+	diff->why = hp_arena_printf(&cmp->new_side.elf->arena, "only line numbers: %s",
+	                            mis.kind == HP_MIS_EDGE ? "the place that the sanitizer reports" : diff->why);
 	return diff->why != NULL ? 0 : hp_err_set(err, HP_E_NOMEM, "no memory to explain a difference");
 }
 

@@ -75,6 +75,7 @@ struct hp_cmp {
 	void **trail;          /* content comparisons that rest on an assumption; see content.c */
 	size_t trail_cnt, trail_cap;
 	unsigned depth;             /* of nested content comparisons */
+	bool loose; /* places in the source that the compiler put into data count as equal: hp_noise_check() */
 	uint32_t *
 		table; /* [new parts] what made it changed: a constant that it reads, a function whose labels it holds; HP_NONE */
 	bool *ambiguous;            /* [new parts] a twin exists among several that could not be told apart */
@@ -183,7 +184,8 @@ bool hp_surely_equal(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part);
 
 /* explain.c, noise.c */
 HP_MUST_CHECK int hp_explain_pair(struct hp_cmp *cmp, struct hp_err *err);
-/* hp_noise_check(cmp, old_part, new_part, err): 1 the functions differ in line numbers only. Needs DWARF on both sides. */
+/* hp_noise_check(cmp, old_part, new_part, err): 1 the functions differ in line numbers only. Those in instructions need DWARF on
+ * both sides. */
 HP_MUST_CHECK int hp_noise_check(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, struct hp_err *err);
 
 /* align.c */

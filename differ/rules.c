@@ -21,7 +21,8 @@ static const struct hp_rule rules[] = {
 	{ (enum hp_rule_id)1006, "HP1006", "only line numbers changed",
 	  "The function differs only in constants that are line numbers (assert, logging macros): each equals a line of "
 	  "this function in the line table of its own side, at the same instruction or before the next call, and moved "
-	  "exactly as far as the source line did. It is left out; the old code keeps reporting the old line number." },
+	  "exactly as far as the source line did. Or in the places in the source that gcc's sanitizer reports, where these are "
+	  "data of their own (-fdata-sections). It is left out; the old code keeps reporting the old line number." },
 	{ (enum hp_rule_id)1007, "HP1007", "no debug information",
 	  "An object that changed has no DWARF. Types, signatures and compiler flags could not be compared: a changed "
 	  "struct would go unnoticed. Build both trees with -g (debug information does not change the code)." },

@@ -32,6 +32,24 @@ int fix(int a) { return a ^ 2; }
 END
 both '-O1 -fsanitize=undefined' -- changed+=fix verdict=hotpatchable,refused
 
+# With a section for each of gcc's tables, it is known what they are: the place in the source is noise, the rest is not.
+cc_now=gcc
+for opt in '-O1' '-O2 -ffunction-sections -g'; do
+	flags_now="$opt -fdata-sections"
+	case_name=ubsan
+	# shellcheck disable=SC2086
+	compile $flags_now -fsanitize=undefined
+	expect_diff changed=fix noise=f rule=HP1006:f verdict=hotpatchable
+	for tag in one two; do
+		[ $tag = one ] || printf '%s\n' ---- '' ''
+		echo "struct $tag { int a; }; int f(struct $tag *p) { return p->a; }"
+	done >"$W/in"
+	sources ubsan-type <"$W/in"
+	# shellcheck disable=SC2086
+	compile $flags_now -fsanitize=undefined
+	expect_diff changed=f noise=
+done
+
 sources func-name <<'END'
 void note(const char *, const char *); int f(int a) { note(__func__, __FILE__); return a; } int fix(int a) { return a ^ 1; }
 ----
