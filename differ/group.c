@@ -93,15 +93,16 @@ dwarf_keys(struct hp_side *side, const uint32_t *parts, uint32_t cnt, uint64_t *
 		for (size_t i = 0; i < n; i++) {
 			uint32_t part =
 				v[i].sec_idx < side->elf->secs_cnt ? hp_parts_at(side->parts, v[i].sec_idx, v[i].off) : HP_NONE;
+			const char *name = hp_name_plain(&side->cmp->arena, v[i].name); /* __UNIQUE_ID_name12 */
 
 			if (part == HP_NONE)
 				continue;
 			if (side->statics == NULL)
 				side->statics = hp_arena_array(&side->cmp->arena, side->parts->cnt, sizeof(*side->statics));
-			if (side->statics == NULL)
+			if (side->statics == NULL || name == NULL)
 				return no_memory(side->cmp, err);
 			side->statics[part] = hp_hash_mix(hp_hash(v[i].function, strlen(v[i].function)),
-			                                  hp_hash_mix(hp_hash(v[i].name, strlen(v[i].name)), v[i].ordinal));
+			                                  hp_hash_mix(hp_hash(name, strlen(name)), v[i].ordinal));
 		}
 		side->statics_ready = true;
 	}

@@ -54,27 +54,34 @@ link_suffix_len(const char *s)
 	return 0;
 }
 
-/* "__UNIQUE_ID_name123" of the kernel: a counter at the end. */
-static size_t
-unique_id_len(const char *name)
+/* "__UNIQUE_ID_name123" of the kernel, also as a static local "__UNIQUE_ID_name123.4": a counter of the whole file. Its digits
+ * are [*ret_from, *ret_to), nothing when there are none. */
+static void
+unique_id(const char *name, size_t *ret_from, size_t *ret_to)
 {
-	size_t n = strlen(name);
+	const char *id = strstr(name, "__UNIQUE_ID_");
+	size_t from, to;
 
-	if (strstr(name, "__UNIQUE_ID_") == NULL)
-		return n;
-	while (n > 0 && isdigit((unsigned char)name[n - 1]))
-		n--;
-	return n;
+	*ret_from = *ret_to = 0;
+	if (id == NULL)
+		return;
+	for (to = (size_t)(id - name); name[to] != '\0' && name[to] != '.';)
+		to++;
+	for (from = to; isdigit((unsigned char)name[from - 1]);)
+		from--;
+	*ret_from = from;
+	*ret_to = to;
 }
 
 const char *
 hp_name_plain(struct hp_arena *arena, const char *name)
 {
 	const char *dot = strchr(name, '.');
-	size_t len = unique_id_len(name), n = 0;
+	size_t len = strlen(name), n = 0, from, to;
 	char *plain;
 
-	if ((dot == NULL || dot[1] == '\0') && name[len] == '\0')
+	unique_id(name, &from, &to);
+	if ((dot == NULL || dot[1] == '\0') && from == to)
 		return name;
 	plain = hp_arena_strndup(arena, name, len);
 	if (plain == NULL)
@@ -82,7 +89,9 @@ hp_name_plain(struct hp_arena *arena, const char *name)
 	for (size_t i = 0; i < len;) {
 		size_t skip = i > 0 && name[i] == '.' ? link_suffix_len(name + i) : 0;
 
-		if (skip > 0) {
+		if (i == from && from < to) {
+			i = to;
+		} else if (skip > 0) {
 			i += skip;
 		} else if (i > 0 && name[i] == '.' && (skip = number_len(name + i)) > 0) {
 			plain[n++] = '.';
@@ -130,6 +139,15 @@ hp_name_is_piece(const char *name, size_t *ret_len)
 	return true;
 }
 
+/* pr_debug()'s descriptor since Linux 5.12: __UNIQUE_ID_ddebug123.4, clang's f.__UNIQUE_ID_ddebug123. */
+static bool
+is_ddebug(const char *name)
+{
+	const char *p = strstr(name, "__UNIQUE_ID_ddebug");
+
+	return p != NULL && (p == name || p[-1] == '.');
+}
+
 /* "prefix.N" or "prefix", or clang's "function.prefix" and "function.prefix.N". */
 static bool
 is_numbered(const char *name, const char *word)
@@ -160,6 +178,8 @@ hp_name_is_content(const char *name, bool kernel)
 	for (size_t i = 0; kernel && i < sizeof(kernel_words) / sizeof(kernel_words[0]); i++)
 		if (is_numbered(name, kernel_words[i]))
 			return true;
+	if (kernel && is_ddebug(name))
+		return true;
 	return name[0] == 'C' && name[1] == '.' && number_len(name + 1) > 0; /* gcc's constant initialisers: C.5.1234 */
 }
 
@@ -186,6 +206,8 @@ hp_name_is_kernel_table(const char *section)
 		"_ftrace_branch",
 		"__lockdep",
 		"__obsparm",
+		"__syscalls_metadata",
+		"_error_injection_whitelist",
 	};
 	static const char *const prefixes[] = {
 		".altinstr",

@@ -29,17 +29,19 @@ part_ident(const struct hp_side *side, const struct hp_part *p)
 	return HP_IDENT_NAME;
 }
 
+/* Not __mcount_loc: gcc -mrecord-mcount makes it in any program. */
 static bool
 is_kernel_object(const struct hp_elf *elf)
 {
-	static const char *const names[] = { ".modinfo",           "__mcount_loc", "__bug_table",
-		                             ".orc_unwind",        "__jump_table", ".altinstructions",
-		                             "__ksymtab_strings",  "__versions",   ".return_sites",
-		                             ".static_call_sites", "__param" };
+	static const char *const names[] = { ".modinfo",          "__bug_table",   ".orc_unwind", "__jump_table",
+		                             ".altinstructions",  ".return_sites", "__param",     ".static_call_sites",
+		                             "__ksymtab_strings", "__versions" };
+	static const char *const prefixes[] = { ".discard.", "___ksymtab", ".initcall" };
 
 	for (uint32_t s = 1; s < elf->secs_cnt; s++) {
-		if (strncmp(elf->secs[s].name, ".discard.", 9) == 0 || strncmp(elf->secs[s].name, "___ksymtab", 10) == 0)
-			return true;
+		for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+			if (strncmp(elf->secs[s].name, prefixes[i], strlen(prefixes[i])) == 0)
+				return true;
 		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 			if (strcmp(elf->secs[s].name, names[i]) == 0)
 				return true;

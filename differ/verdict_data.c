@@ -50,14 +50,28 @@ changed_constant(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
 	return r;
 }
 
+static bool
+is_in_kernel_table(const struct hp_side *side, uint32_t part)
+{
+	return side->kernel && hp_name_is_kernel_table(section_of(side, part));
+}
+
+/* One reason a table, however many of its entries differ. */
+static int
+kernel_table(struct hp_cmp *cmp, const struct hp_side *side, uint32_t part, struct hp_err *err)
+{
+	return hp_reason_add(cmp->reasons, HP_RULE_KERNEL_TABLE, cmp->pair->path, section_of(side, part), NULL, err,
+	                     "a kernel table differs");
+}
+
 static int
 changed_data(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
 {
 	struct hp_side *ns = &cmp->new_side;
 	const struct hp_part *o = hp_side_part(&cmp->old_side, ns->twin[part]), *n = hp_side_part(ns, part);
 
-	if (hp_name_is_kernel_table(section_of(ns, part)) && ns->kernel)
-		return add(cmp, HP_RULE_KERNEL_TABLE, ns, part, err, "data in a kernel table changed");
+	if (is_in_kernel_table(ns, part))
+		return kernel_table(cmp, ns, part, err);
 	if ((o->kind == HP_PART_TLS) != (n->kind == HP_PART_TLS) || (o->kind == HP_PART_RODATA) != (n->kind == HP_PART_RODATA))
 		return add(cmp, HP_RULE_STORAGE, ns, part, err, "moved between constant, writable and thread-local storage");
 	if (n->kind == HP_PART_TLS)
@@ -83,8 +97,8 @@ new_data(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
 	struct hp_side *ns = &cmp->new_side;
 	const struct hp_part *p = hp_side_part(ns, part);
 
-	if (ns->kernel && (is_custom_section(section_of(ns, part)) || hp_name_is_kernel_table(section_of(ns, part))))
-		return add(cmp, HP_RULE_KERNEL_TABLE, ns, part, err, "new data in a kernel table");
+	if (is_in_kernel_table(ns, part) || (ns->kernel && is_custom_section(section_of(ns, part))))
+		return kernel_table(cmp, ns, part, err);
 	if (p->kind == HP_PART_TLS)
 		return add(cmp, HP_RULE_TLS, ns, part, err, "a new thread-local variable");
 	if (is_custom_section(section_of(ns, part)))
@@ -140,6 +154,8 @@ hp_verdict_data(struct hp_cmp *cmp, struct hp_err *err)
 	}
 	for (uint32_t i = 0; i < os->parts->cnt && r == 0; i++)
 		if (os->change[i] == HP_REMOVED && !hp_part_is_func(hp_side_part(os, i)))
-			r = add(cmp, HP_RULE_DATA_REMOVED, os, i, err, "not in the patched object; its storage stays");
+			r = is_in_kernel_table(os, i) ?
+				kernel_table(cmp, os, i, err) :
+				add(cmp, HP_RULE_DATA_REMOVED, os, i, err, "not in the patched object; its storage stays");
 	return r;
 }

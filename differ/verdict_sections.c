@@ -84,6 +84,18 @@ section_differs(struct hp_cmp *cmp, const struct hp_side *side, uint32_t part, s
 	return hp_reason_add(cmp->reasons, id, cmp->pair->path, name, NULL, err, "%s", message);
 }
 
+/* Special sections; and the entries that kernel macros make in tables of theirs, whose names say nothing. */
+static bool
+is_compared(const struct hp_side *side, uint32_t part)
+{
+	const struct hp_part *p = hp_side_part(side, part);
+
+	if (side->ident[part] == HP_IDENT_WHOLE)
+		return true;
+	return side->kernel && side->ident[part] == HP_IDENT_CONTENT && p->sym_idx != HP_NONE &&
+	       hp_name_is_kernel_table(side->elf->secs[p->sec_idx].name);
+}
+
 /* Key of a whole part: name of its section, and which of that name and section it is. */
 static const char *
 whole_key(struct hp_cmp *cmp, const struct hp_side *side, uint32_t part, struct hp_map *seen, struct hp_err *err)
@@ -106,7 +118,7 @@ index_wholes(struct hp_cmp *cmp, const struct hp_side *side, struct hp_map *map,
 		const char *key;
 		int r;
 
-		if (side->ident[i] != HP_IDENT_WHOLE)
+		if (!is_compared(side, i))
 			continue;
 		key = whole_key(cmp, side, i, &seen, err);
 		if (key == NULL)
@@ -132,7 +144,7 @@ compare_wholes(struct hp_cmp *cmp, struct hp_err *err)
 		const char *key;
 		uint64_t old_part;
 
-		if (ns->ident[i] != HP_IDENT_WHOLE)
+		if (!is_compared(ns, i))
 			continue;
 		key = whole_key(cmp, ns, i, &seen, err);
 		if (key == NULL)
@@ -154,7 +166,7 @@ compare_wholes(struct hp_cmp *cmp, struct hp_err *err)
 		const char *key;
 		uint64_t one;
 
-		if (os->ident[i] != HP_IDENT_WHOLE)
+		if (!is_compared(os, i))
 			continue;
 		key = whole_key(cmp, os, i, &seen, err);
 		if (key == NULL)

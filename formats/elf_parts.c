@@ -17,6 +17,19 @@ struct splitter {
 	uint32_t order_cnt;
 };
 
+/* gas's names for "1:" and "1$:", which CPUs with linker relaxation keep: "L0\001", "L1\0022". */
+static bool
+is_number_label(const char *name)
+{
+	size_t n = 1;
+
+	if (name[0] != 'L')
+		return false;
+	while (name[n] >= '0' && name[n] <= '9')
+		n++;
+	return n > 1 && (name[n] == '\001' || name[n] == '\002');
+}
+
 static bool
 names_a_place(const struct hp_elf *elf, const struct hp_sym *s)
 {
@@ -26,7 +39,7 @@ names_a_place(const struct hp_elf *elf, const struct hp_sym *s)
 	    s->type != STT_GNU_IFUNC)
 		return false;
 	/* Assembler-local labels that some CPUs keep, and aarch64's and riscv64's mapping symbols, are no names. */
-	return s->name[0] != '\0' && strncmp(s->name, ".L", 2) != 0 &&
+	return s->name[0] != '\0' && strncmp(s->name, ".L", 2) != 0 && !is_number_label(s->name) &&
 	       !(s->type == STT_NOTYPE && s->bind == STB_LOCAL && s->name[0] == '$');
 }
 
@@ -114,6 +127,13 @@ is_plain_data_name(const char *name)
 	return false;
 }
 
+static bool
+is_mergeable(const struct hp_sec *s)
+{
+	return (s->flags & SHF_MERGE) && !(s->flags & SHF_WRITE) && s->entsize > 0 && s->rel_sec == HP_NONE &&
+	       s->type == SHT_PROGBITS;
+}
+
 static enum hp_part_kind
 section_kind(const struct hp_sec *s, bool has_symbols)
 {
@@ -123,12 +143,11 @@ section_kind(const struct hp_sec *s, bool has_symbols)
 		return HP_PART_SPECIAL;
 	if (s->flags & SHF_EXECINSTR)
 		return HP_PART_FUNC;
-	if (!has_symbols && !is_plain_data_name(s->name) && !(s->flags & SHF_MERGE))
+	if (!has_symbols && !is_plain_data_name(s->name) && !is_mergeable(s))
 		return HP_PART_SPECIAL;
 	if (s->flags & SHF_TLS)
 		return HP_PART_TLS;
-	if ((s->flags & SHF_MERGE) && !(s->flags & SHF_WRITE) && s->entsize > 0 && s->rel_sec == HP_NONE &&
-	    s->type == SHT_PROGBITS)
+	if (is_mergeable(s))
 		return HP_PART_MERGE;
 	if (s->type == SHT_NOBITS)
 		return HP_PART_BSS;

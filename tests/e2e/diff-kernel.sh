@@ -1,10 +1,72 @@
 #!/bin/sh
-# What kernel macros put beside functions: code in other sections.
+# What kernel macros and compilers put beside functions: counters in names, code elsewhere, labels, tables that must be named.
 set -eu
 . tests/lib/sh
 . tests/lib/diffsh
 cc_now=gcc
 kernel='asm(".pushsection .discard.reachable; .long 0; .popsection");'
+
+# pr_debug(): descriptors named by a counter of the whole file and with their line, in a table.
+debug='struct descriptor { const char *file, *text; unsigned line; char on; }; void note(struct descriptor *, const char *);
+#define PASTE_(a, b) a##b
+#define PASTE(a, b) PASTE_(a, b)
+#define pr_debug_(id, text) do { static struct descriptor __attribute__((section("__dyndbg"), used)) id = \
+	{ __FILE__, text, __LINE__, 1 }; if (id.on) note(&id, text); } while (0)
+#define pr_debug(text) pr_debug_(PASTE(__UNIQUE_ID_ddebug, __COUNTER__), text)'
+{
+	echo "$kernel"
+	echo "$debug"
+	echo 'int f(int x) { pr_debug("one"); pr_debug("two"); return x; }'
+	echo 'int fix(int x) { return x ^ 1; }'
+	echo ----
+	echo "$kernel"
+	echo "$debug"
+	echo 'enum { shift = __COUNTER__ };'
+	echo 'int f(int x) { pr_debug("one"); pr_debug("two"); return x; }'
+	echo 'int fix(int x) { pr_debug("three"); return x ^ 2; }'
+} >"$W/in"
+sources unique-id <"$W/in"
+every -- verdict=hotpatchable changed=fix rule=HP1008:__dyndbg norule=HP2001,HP2017
+
+# The text is passed as well: another text is another function.
+sed 's/"one"/"uno"/' "$W/in" | awk '/^----$/ { n = 1 } { if (n) gsub(/uno/, "one"); print }' >"$W/in2"
+sources unique-id-text <"$W/in2"
+every -- verdict=hotpatchable changed=f,fix
+
+# Other variables with such a counter are variables.
+{
+	echo "$kernel"
+	echo 'int f(int x) { static int __UNIQUE_ID_count12; return __UNIQUE_ID_count12 += x; } int fix(int x) { return x ^ 1; }'
+	echo ----
+	echo "$kernel"
+	echo 'int f(int x) { static int __UNIQUE_ID_count13; return __UNIQUE_ID_count13 += x; } int fix(int x) { return x ^ 2; }'
+} >"$W/in"
+sources unique-id-variable <"$W/in"
+every -- verdict=hotpatchable changed=fix
+
+cc_now=gcc
+# A program that lists its calls to the profiler as the kernel does is none.
+sources profiled <<'END'
+int f(int x) { static int descriptor = 5; return descriptor += x; }
+----
+int f(int x) { static int descriptor = 6; return descriptor += x; }
+END
+compile -O2 -fno-pie -pg -mfentry -mrecord-mcount
+expect_diff verdict=refused rule=HP2001
+
+# Tables without symbols, also one that says it could be merged (the bug table of s390x).
+for flags in a aw awM; do
+	size=
+	[ "$flags" = awM ] && size=,4
+	for line in 7 8; do
+		[ "$line" = 7 ] || echo ----
+		echo "$kernel asm(\".pushsection __bug_table,\\\"$flags\\\",@progbits$size; .long $line; .popsection\");"
+		echo "int f(int x) { return x; }"
+	done >"$W/in"
+	sources "table-$flags" <"$W/in"
+	compile -O2
+	expect_diff verdict=nothing changed= rule=HP1008:__bug_table
+done
 
 # Static places that test a CPU feature: the slow way is code without a symbol in a section of its own.
 # aux BIT_F BIT_G JUMP: two functions; the first one's slow way ends with a jump, or runs on into the second's.
@@ -40,4 +102,18 @@ expect_diff changed=f,g
 near aux-same 1 2 1 2 jmp
 expect_diff verdict=nothing changed=
 
+# Labels of the assembler at the start of functions, which riscv64 and loongarch64 keep, all with one name: they are no aliases.
+for x in 1 2; do
+	[ $x = 1 ] || echo ----
+	echo '__attribute__((naked)) void f(void) { asm("start_f: ret"); } __attribute__((naked)) void g(void) { asm("start_g: ret"); }'
+	echo "int fix(int x) { return x ^ $x; }"
+done >"$W/in"
+sources label <"$W/in"
+compile -O2 -ffunction-sections
+for side in old new; do
+	label=$(printf 'L0\001')
+	objcopy --redefine-sym start_f="$label" "$W/label/$side/t.o"
+	objcopy --redefine-sym start_g="$label" "$W/label/$side/t.o"
+done
+expect_diff verdict=hotpatchable changed=fix norule=HP2018
 check_diffs

@@ -22,6 +22,10 @@ test_plain(void **state)
 		{ "f.cold", "f.cold" },
 		{ ".L.str", ".L.str" },
 		{ "__UNIQUE_ID_ddebug17", "__UNIQUE_ID_ddebug" },
+		{ "__UNIQUE_ID_ddebug1131.186", "__UNIQUE_ID_ddebug." },
+		{ "f.__UNIQUE_ID_ddebug433", "f.__UNIQUE_ID_ddebug" },
+		{ "__UNIQUE_ID_x", "__UNIQUE_ID_x" },
+		{ "__UNIQUE_ID_2", "__UNIQUE_ID_" },
 		{ "v1.2beta", "v1.2beta" },
 		{ "", "" },
 	};
@@ -64,6 +68,10 @@ test_content(void **state)
 	assert_false(hp_name_is_content("count.3", false));
 	assert_false(hp_name_is_content("descriptor.7", false));
 	assert_true(hp_name_is_content("descriptor.7", true));
+	assert_true(hp_name_is_content("__UNIQUE_ID_ddebug1131.186", true));
+	assert_true(hp_name_is_content("f.__UNIQUE_ID_ddebug433", true));
+	assert_false(hp_name_is_content("__UNIQUE_ID_ddebug1131.186", false));
+	assert_false(hp_name_is_content("__UNIQUE_ID_modinfo12", true));
 	assert_false(hp_name_is_content("my_CSWTCH", false));
 	assert_false(hp_name_is_content("C.x", false));
 }
