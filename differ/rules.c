@@ -65,8 +65,8 @@ static const struct hp_rule rules[] = {
 	  "An indirect function's resolver has run when the program started, and its answer is stored in slots. A changed "
 	  "or new resolver would not be asked again." },
 	{ (enum hp_rule_id)2005, "HP2005", "constructor or destructor changed",
-	  "Code that runs when a module is loaded (or unloaded) is new, changed, or called by new entries of .init_array. "
-	  "It has run already and will not run again." },
+	  "Code that runs when a module is loaded (or unloaded) is new, changed, or called by new entries of .init_array, or "
+	  "lies in .init.text of the kernel. It has run already and will not run again." },
 	{ (enum hp_rule_id)2006, "HP2006", "address of a changed constant escapes",
 	  "A read-only object changed, and its address is stored, passed to a function, returned, compared, part of other "
 	  "data or visible to other objects. Code that is not in the package may hold the address of the old one and go on "

@@ -27,6 +27,13 @@ add(struct hp_cmp *cmp, enum hp_rule_id id, const struct hp_side *side, uint32_t
 	return hp_reason_add(cmp->reasons, id, cmp->pair->path, hp_part_name(side->parts, part), source, err, "%s", message);
 }
 
+/* Kernel and modules free .init.text when they have started. */
+static bool
+is_kernel_init(const struct hp_side *side, uint32_t part)
+{
+	return side->kernel && strncmp(side->elf->secs[hp_side_part(side, part)->sec_idx].name, ".init.text", 10) == 0;
+}
+
 static int
 changed_function(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
 {
@@ -40,6 +47,8 @@ changed_function(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
 		        "in a COMDAT group: every object with a copy must have been built again");
 	if (r == 0 && (has_type(ns, part, STT_GNU_IFUNC) || has_type(os, old_part, STT_GNU_IFUNC)))
 		r = add(cmp, HP_RULE_IFUNC, ns, part, err, "the resolver of an indirect function changed; it has run already");
+	if (r == 0 && (is_kernel_init(ns, part) || is_kernel_init(os, old_part)))
+		r = add(cmp, HP_RULE_INIT, ns, part, err, "in .init.text: it has run, and its memory may be free");
 	if (r == 0 && ns->elf->machine == EM_X86_64 && hp_side_part(os, old_part)->len < ENTRY_LEN &&
 	    !hp_name_is_piece(hp_part_name(ns->parts, part), &len))
 		r = hp_reason_add(cmp->reasons, HP_RULE_TOO_SHORT, cmp->pair->path, hp_part_name(ns->parts, part),

@@ -54,6 +54,24 @@ END
 compile -O2 -fno-pie -pg -mfentry -mrecord-mcount
 expect_diff verdict=refused rule=HP2001
 
+# What ran when the kernel started cannot be patched, what is beside it can; in a program it is a section like others.
+# init MARK START RUN: MARK, and two functions with these constants instead of 3 and 4.
+init() {
+	for constants in '3 4' "$2 $3"; do
+		[ "$constants" = '3 4' ] || echo ----
+		echo "$1 __attribute__((section(\".init.text\"))) int start(int x) { return x * 1234 + ${constants% *}; }"
+		echo "int run(int x) { return x * 4321 + ${constants#* }; }"
+	done >"$W/in"
+	sources init <"$W/in"
+	compile -O2
+}
+init "$kernel" 5 4
+expect_diff verdict=refused changed=start rule=HP2005:start
+init "$kernel" 3 5
+expect_diff verdict=hotpatchable changed=run norule=HP2005
+init '' 5 4
+expect_diff verdict=hotpatchable changed=start norule=HP2005
+
 # Tables without symbols, also one that says it could be merged (the bug table of s390x).
 for flags in a aw awM; do
 	size=
