@@ -154,6 +154,7 @@ set_rebuild(struct hp_debian *d, struct hp_err *err)
 	d->rebuild.work_dir = d->dir;
 	if (d->rebuild.source == NULL)
 		return HP_E_NOMEM;
+	d->rebuild.objects = d->rebuild.source;
 	return make_command(d, NULL, false, &d->rebuild.command, err);
 }
 

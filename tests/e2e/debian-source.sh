@@ -1,0 +1,91 @@
+#!/bin/sh
+# `hpbuild build --debian-source` on a source package made here: fetched by a stand-in for apt-get, rebuilt by the real dpkg-buildpackage,
+# compared with the stripped module that was "shipped", packed; a second fix in the same folder compiles little. The real archives
+# are in live/debian-shipped.
+. tests/lib/sh
+need dpkg-buildpackage dpkg-deb make patch
+[ -r /usr/share/keyrings/debian-archive-keyring.gpg ] || skip "the keyring of Debian's archive is not installed"
+
+mkdir -p "$W/tiny-1/debian/source" "$W/repo" "$W/bin"
+cd "$W/tiny-1"
+cat >lib.c <<'END'
+int tiny_limit(int v) { return v > 100 ? 100 : v; }
+END
+cat >main.c <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+int tiny_limit(int v);
+int main(int argc, char **argv) { return printf("%d\n", tiny_limit(atoi(argc > 1 ? argv[1] : "7"))) < 0; }
+END
+cat >Makefile <<'END'
+CFLAGS = -g -O2 -ffile-prefix-map=$(CURDIR)=.
+tiny: main.o lib.o
+	$(CC) $(CFLAGS) -Wl,--build-id -o $@ $^
+END
+cat >debian/rules <<'END'
+#!/usr/bin/make -f
+p = debian/tiny
+d = debian/tiny-dbgsym
+build build-arch:
+	$(MAKE)
+clean:
+	rm -rf *.o tiny $p $d debian/files
+binary-arch: build-arch
+	mkdir -p $p/usr/bin $p/DEBIAN
+	strip -o $p/usr/bin/tiny tiny
+	dpkg-gencontrol -ptiny -P$p
+	dpkg-deb --root-owner-group -b $p ..
+	mkdir -p $d/DEBIAN
+	sed 's/^Package: tiny/&-dbgsym/' $p/DEBIAN/control >$d/DEBIAN/control
+	f=$$(readelf -n tiny | sed -n 's|.*Build ID: \(..\)|$d/usr/lib/debug/.build-id/\1/|p').debug && \
+		mkdir -p $${f%/*} && objcopy --only-keep-debug tiny $$f
+	dpkg-deb --root-owner-group -b $d ..
+binary: binary-arch
+END
+chmod +x debian/rules
+echo '1.0' >debian/source/format
+printf 'Source: tiny\nMaintainer: x <x@example.org>\nStandards-Version: 4.6.2\n\nPackage: tiny\nArchitecture: any\nDescription: x\n' >debian/control
+printf 'tiny (1) unstable; urgency=low\n\n  * x\n\n -- x <x@example.org>  Tue, 24 Nov 2026 00:00:00 +0000\n' >debian/changelog
+(cd .. && dpkg-source -b tiny-1 && mv tiny_1.dsc tiny_1.tar.* repo) >"$W/log" 2>&1 || fail "dpkg-source: $(cat "$W/log")"
+dpkg-buildpackage -B -uc -us -d >"$W/log" 2>&1 || fail "dpkg-buildpackage: $(tail "$W/log")"
+mv ../tiny_1_*.deb ../repo
+cd "$TOP"
+
+cat >"$W/bin/apt-get" <<'END'
+#!/bin/sh
+for arg; do
+	case $arg in
+	indextargets) echo 'target Debian|http://archive.example.org/debian|stable|main' ;;
+	source) cp "$REPO"/*.dsc "$REPO"/*.tar.* . ;;
+	download) cp "$REPO"/tiny_*.deb . ;;
+	esac
+done
+END
+chmod +x "$W/bin/apt-get"
+REPO=$W/repo PATH=$W/bin:$PATH
+export REPO PATH
+
+fix() { # NUMBER
+	printf -- '--- a/lib.c\n+++ b/lib.c\n@@ -1 +1 @@\n-int tiny_limit(int v) { return v > 100 ? 100 : v; }\n+int tiny_limit(int v) { return v > %d ? %d : v; }\n' \
+		"$1" "$1" >"$W/fix-$1.patch"
+	"$hpbuild" build --debian-source tiny=1 --dir "$W/dir" --patch "$W/fix-$1.patch" --key "$W/key.key" -o "$W/fix-$1.hpk" >"$W/out" 2>"$W/err" ||
+		fail "fix $1: $(cat "$W/err")"
+	expect_text "$W/err" "'usr/bin/tiny' of tiny, build ID [0-9a-f]{40}: the rebuild has the same build ID"
+	expect_text "$W/err" 'proof: 2 of 2 functions of 2 objects'
+	"$hpbuild" verify --trust "$W/key.pub" --baseline "$W/dir/shipped/tiny/usr/bin/tiny" "$W/fix-$1.hpk" >"$W/out" || fail "verify fix $1"
+}
+
+"$hpbuild" keygen --no-passphrase -o "$W/key" >"$W/out" 2>&1
+fix 50
+expect_text "$W/err" 'original build'
+fix 20
+expect_no_text "$W/err" 'original build|building all'
+expect_text "$W/dir/src/lib.c" '100 : v' # as it was
+
+# Nothing that the patch changes is in a shipped module.
+printf -- '--- a/main.c\n+++ b/main.c\n@@ -1,3 +1,4 @@\n+/* only words */\n #include <stdio.h>\n #include <stdlib.h>\n int tiny_limit(int v);\n' >"$W/words.patch"
+expect_exit 3 "$hpbuild" build --debian-source tiny=1 --dir "$W/dir" --patch "$W/words.patch" -o "$W/no.hpk" >"$W/out" 2>"$W/err"
+[ ! -e "$W/no.hpk" ] || fail 'a package without content'
+# The folder of another version.
+expect_exit 2 "$hpbuild" build --debian-source tiny=2 --dir "$W/dir" --patch "$W/fix-50.patch" -o "$W/no.hpk" >"$W/out" 2>"$W/err"
+expect_text "$W/err" 'another package or version'
