@@ -243,7 +243,7 @@ address_of_local(struct hp_pk *pk, const struct hp_pk_obj *obj, const struct hp_
 	for (uint32_t i = 0; i < cnt; i++) {
 		const struct hp_mod_sym *s = &pk->mod->syms[pk->mod->by_name[first + i]];
 
-		if (s->type == STT_TLS || (s->size != 0 && sym->size != 0 && s->size != sym->size))
+		if (s->type == STT_TLS || s->bind != STB_LOCAL || (s->size != 0 && sym->size != 0 && s->size != sym->size))
 			continue;
 		all++;
 		all_va = s->va;

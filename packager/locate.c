@@ -90,6 +90,9 @@ candidates(const struct hp_pk *pk, const struct hp_pk_obj *obj, uint32_t part_id
 
 				if (s->type == STT_TLS || s->type == STT_OBJECT || (pass == 0 && !mine))
 					continue;
+				/* A static function has no global symbol: that is another object's (.dynsym has only those). */
+				if (sym->bind == STB_LOCAL && s->bind != STB_LOCAL)
+					continue;
 				/* A weak definition lost: this is another object's, perhaps with equal code. */
 				if (sym->bind == STB_WEAK && s->bind == STB_GLOBAL)
 					continue;
