@@ -89,6 +89,11 @@ void hp_arch_func_leave(struct hp_arch_regs *regs, const struct hp_arch_gadgets 
 /* hp_arch_syscall_nr(regs): the system call that the thread is in, -1 = none. */
 long hp_arch_syscall_nr(const struct hp_arch_regs *regs);
 
+/* hp_arch_restart_call(regs): some calls end with EINTR when a tracer stops their thread, although no signal came (signal(7):
+ * those that do so after SIGCONT). Ask the kernel to make such a call again, and to give EINTR only when a signal handler runs.
+ * True: registers were changed. */
+bool hp_arch_restart_call(struct hp_arch_regs *regs);
+
 /* A program that is held at its entry point: two bytes of code each.
  * hp_arch_trap_code(ret): a breakpoint. hp_arch_trap_leave(regs, va): the thread ran into it at ${va}: registers as before;
  * false: elsewhere. hp_arch_circle_code(ret): a jump to itself. */

@@ -18,6 +18,7 @@
 #define LATE_LIMIT_NS 500000000u  /* for threads that did not stop in time */
 #define HOLD_LIMIT_NS 1000000000u /* one injected call; they do not block */
 #define FUNC_STACK_LEN 32768u     /* for a called function */
+#define STEPS_MAX 64u             /* stops and continuations of the process during one of ours */
 #define FUNC_STOPS_MAX 4096u      /* system calls in it, twice */
 
 int
@@ -74,6 +75,8 @@ settle(struct hp_task *t)
 	if (status >> 16 == PTRACE_EVENT_STOP) {
 		/* also when the process was already stopped by a signal: it goes back to that after PTRACE_DETACH */
 		t->state = hp_arch_regs_get(t->tid, &t->regs) == 0 ? HP_TASK_STOPPED : HP_TASK_GONE;
+		if (t->state == HP_TASK_STOPPED && hp_arch_restart_call(&t->regs) && hp_arch_regs_set(t->tid, &t->regs) < 0)
+			t->state = HP_TASK_GONE;
 		return true;
 	}
 	/* A signal was on its way when we seized: hand it on; the stop that we asked for comes next. */
@@ -370,19 +373,29 @@ wait_stop(struct hp_hold *hold, int *ret_status)
 	return 0;
 }
 
-/* Go on with ${request} until a stop of the kind that is waited for; stop signals that cannot be blocked come in between. */
+/* SIGSTOP cannot be blocked: it is handed on, and the whole process stops; the borrowed thread does so once it is let go. */
+static long
+passed_on(int status)
+{
+	return status >> 16 == 0 && WSTOPSIG(status) == SIGSTOP ? SIGSTOP : 0;
+}
+
+/* Go on with ${request} until a stop of the kind that is waited for; stops of the process itself come in between. */
 static int
 step(struct hp_hold *hold, enum __ptrace_request request, bool want_syscall, struct hp_err *err)
 {
-	for (unsigned i = 0; i < 16; i++) {
+	long signal = 0;
+
+	for (unsigned i = 0; i < STEPS_MAX; i++) {
 		int status;
 
-		if (ptrace(request, hold->tid, NULL, NULL) < 0)
+		if (ptrace(request, hold->tid, NULL, signal) < 0)
 			break;
 		if (wait_stop(hold, &status) == 0)
 			break;
 		if (want_syscall ? WSTOPSIG(status) == (SIGTRAP | 0x80) : status >> 16 == PTRACE_EVENT_STOP)
 			return 0;
+		signal = passed_on(status);
 	}
 	hold->dirty = false; /* out of reach: nothing left to bring back */
 	return hp_err_set(err, HP_E_BUSY, "thread %d ended or was killed while it was borrowed", hold->tid);
@@ -419,18 +432,21 @@ hp_hold_call(struct hp_hold *hold, long nr, const uint64_t args[6], int64_t *ret
 static int
 run_func(struct hp_hold *hold, struct hp_err *err)
 {
+	long signal = 0;
+
 	for (unsigned i = 0; i < FUNC_STOPS_MAX; i++) {
 		struct hp_arch_regs regs;
 		int status;
 
-		if (ptrace(PTRACE_SYSCALL, hold->tid, NULL, NULL) < 0)
+		if (ptrace(PTRACE_SYSCALL, hold->tid, NULL, signal) < 0)
 			break;
 		if (wait_stop(hold, &status) == 0) {
 			hold->left_alone = true;
 			return hp_err_set(err, HP_E_BUSY, "thread %d: a function that it was to call does not come back",
 			                  hold->tid);
 		}
-		if (WSTOPSIG(status) != (SIGTRAP | 0x80) && status >> 16 == PTRACE_EVENT_STOP)
+		signal = passed_on(status);
+		if (signal != 0 || (WSTOPSIG(status) != (SIGTRAP | 0x80) && status >> 16 == PTRACE_EVENT_STOP))
 			continue;
 		if (WSTOPSIG(status) != (SIGTRAP | 0x80))
 			return hp_err_set(err, HP_E_BUSY, "thread %d: signal %d in a function that it was to call", hold->tid,

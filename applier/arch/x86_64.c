@@ -136,6 +136,10 @@ hp_arch_call_result(const struct hp_arch_regs *regs)
 	return (int64_t)regs->v[REG(rax)];
 }
 
+/* Numbers that older headers lack. */
+enum { SYS_IO_PGETEVENTS = 333, SYS_IO_URING_ENTER = 426, SYS_EPOLL_PWAIT2 = 441 };
+enum { ERESTARTNOHAND_ = -514 }; /* of the kernel: again, unless a handler runs; then EINTR */
+
 #define EFLAGS_TF 0x100u /* single step */
 #define EFLAGS_DF 0x400u /* direction: clear at every function entry; psABI 3.2.1 */
 #define SIGRETURN_LEN 9u /* of the sigreturn piece */
@@ -175,6 +179,28 @@ hp_arch_syscall_nr(const struct hp_arch_regs *regs)
 	int64_t nr = (int64_t)regs->v[REG(orig_rax)];
 
 	return nr < 0 || nr > INT32_MAX ? -1 : (long)nr;
+}
+
+bool
+hp_arch_restart_call(struct hp_arch_regs *regs)
+{
+	/* Each has done nothing when it says EINTR. The calls on sockets say so only with SO_RCVTIMEO or SO_SNDTIMEO. */
+	static const long again[] = {
+		SYS_epoll_wait,      SYS_epoll_pwait,  SYS_EPOLL_PWAIT2,  SYS_semop,          SYS_semtimedop,
+		SYS_rt_sigtimedwait, SYS_io_getevents, SYS_IO_PGETEVENTS, SYS_IO_URING_ENTER, SYS_read,
+		SYS_readv,           SYS_write,        SYS_writev,        SYS_recvfrom,       SYS_recvmsg,
+		SYS_recvmmsg,        SYS_sendto,       SYS_sendmsg,       SYS_accept,         SYS_accept4,
+	};
+	long nr = hp_arch_syscall_nr(regs);
+
+	if (nr < 0 || (int64_t)regs->v[REG(rax)] != -EINTR)
+		return false;
+	for (size_t i = 0; i < sizeof(again) / sizeof(again[0]); i++)
+		if (again[i] == nr) {
+			regs->v[REG(rax)] = (uint64_t)(int64_t)ERESTARTNOHAND_;
+			return true;
+		}
+	return false;
 }
 
 int

@@ -1,6 +1,8 @@
 /* Preloaded into hpbuild-live: the call number FAULT_AT of the kind FAULT_KIND (ptrace, write, read) fails; with FAULT_EVER all
- * after it fail as well. The number of calls is written to FAULT_COUNT when the program ends. */
+ * after it fail as well. With FAULT_SIGNAL nothing fails, but before that call the process FAULT_PID gets this signal. The number
+ * of calls is written to FAULT_COUNT when the program ends. */
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +24,11 @@ is_fault(const char *kind)
 	if (want == NULL || strcmp(want, kind) != 0)
 		return 0;
 	calls++;
+	if (getenv("FAULT_SIGNAL") != NULL) {
+		if (calls == n)
+			(void)kill((pid_t)strtol(getenv("FAULT_PID"), NULL, 10), (int)strtol(getenv("FAULT_SIGNAL"), NULL, 10));
+		return 0;
+	}
 	return calls == n || (n > 0 && calls > n && getenv("FAULT_EVER") != NULL);
 }
 
