@@ -78,6 +78,15 @@ show_fixups(struct hp_view table, bool all)
 }
 
 static void
+show_variable(const struct hp_man_var *v)
+{
+	hp_out("    variable %s%s%s", hp_esc(v->scope), v->scope[0] != '\0' ? "." : "", hp_esc(v->name));
+	hp_out("%s%s%s size %llu payload 0x%llx type %s\n", v->object[0] != '\0' ? " (" : "", hp_esc(v->object),
+	       v->object[0] != '\0' ? ")" : "", (ull)v->size, (ull)v->payload,
+	       v->type[0] != '\0' ? hp_esc(v->type) : "not known");
+}
+
+static void
 show_target(const struct hp_pkg *pkg, size_t idx, bool fixups)
 {
 	const struct hp_man_target *t = &pkg->man->targets[idx];
@@ -97,6 +106,11 @@ show_target(const struct hp_pkg *pkg, size_t idx, bool fixups)
 	for (size_t i = 0; i < t->imports_cnt; i++)
 		hp_out("    import %s%s%s\n", hp_esc(t->imports[i].name), t->imports[i].version[0] ? "@" : "",
 		       hp_esc(t->imports[i].version));
+	for (size_t i = 0; i < t->hooks_cnt; i++)
+		hp_out("    hook %s %s payload 0x%llx\n", hp_esc(t->hooks[i].when), hp_esc(t->hooks[i].name),
+		       (ull)t->hooks[i].payload);
+	for (size_t i = 0; i < t->vars_cnt; i++)
+		show_variable(&t->vars[i]);
 	show_fixups(pkg->payloads[idx].fixups, fixups);
 }
 

@@ -18,6 +18,8 @@
 #define HP_PKG_FUNCTIONS_MAX 65536u                 /* replaced functions of one target */
 #define HP_PKG_FIXUPS_MAX ((uint32_t)1 << 22)       /* fixups of one target */
 #define HP_PKG_IMPORTS_MAX 65536u
+#define HP_PKG_HOOKS_MAX 256u                       /* hooks of one target */
+#define HP_PKG_VARIABLES_MAX 65536u                 /* new variables of one target */
 #define HP_PKG_SIGS_MAX 32u                         /* signature records */
 #define HP_MANIFEST_LEN_MAX ((uint64_t)16 << 20)    /* bytes of JSON */
 #define HP_MANIFEST_DEPTH_MAX 16u                   /* nested arrays and objects */

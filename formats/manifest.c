@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/escape.h"
+#include "base/map.h"
 #include "formats/hash.h"
 
 #define SCHEMA "hpbuild.manifest/1"
@@ -21,6 +22,7 @@ enum kind {
 	F_MODKIND,  /* enum hp_man_kind */
 	F_STRS,     /* const char ** with size_t count at len_off: array of texts, none empty */
 	F_OBJS,     /* array of structs with size_t count at len_off */
+	F_OBJS_OPT, /* likewise, but the key is left out when there are none: it came after the first version */
 	F_GROUP,    /* an object in JSON whose members are fields of the same struct */
 };
 
@@ -59,6 +61,23 @@ static const struct field import_fields[] = {
 };
 static const struct table import_table = TABLE(import_fields, hp_man_import);
 
+static const struct field hook_fields[] = {
+	{ "when", F_NAME, OFF(hp_man_hook, when), 0, NULL, 0 },
+	{ "name", F_NAME, OFF(hp_man_hook, name), 0, NULL, 0 },
+	{ "payload", F_ADDR, OFF(hp_man_hook, payload), 0, NULL, 0 },
+};
+static const struct table hook_table = TABLE(hook_fields, hp_man_hook);
+
+static const struct field var_fields[] = {
+	{ "object", F_STR, OFF(hp_man_var, object), 0, NULL, 0 },
+	{ "scope", F_STR, OFF(hp_man_var, scope), 0, NULL, 0 },
+	{ "name", F_NAME, OFF(hp_man_var, name), 0, NULL, 0 },
+	{ "type", F_STR, OFF(hp_man_var, type), 0, NULL, 0 },
+	{ "size", F_INT, OFF(hp_man_var, size), 0, NULL, 0 },
+	{ "payload", F_ADDR, OFF(hp_man_var, payload), 0, NULL, 0 },
+};
+static const struct table var_table = TABLE(var_fields, hp_man_var);
+
 static const struct field target_fields[] = {
 	{ "name", F_NAME, OFF(hp_man_target, name), 0, NULL, 0 },
 	{ "cpu", F_NAME, OFF(hp_man_target, cpu), 0, NULL, 0 },
@@ -69,6 +88,8 @@ static const struct field target_fields[] = {
 	{ "functions", F_OBJS, LIST(hp_man_target, funcs), &func_table, HP_PKG_FUNCTIONS_MAX },
 	{ "imports", F_OBJS, LIST(hp_man_target, imports), &import_table, HP_PKG_IMPORTS_MAX },
 	{ "added", F_STRS, LIST(hp_man_target, added), NULL, HP_PKG_FUNCTIONS_MAX },
+	{ "hooks", F_OBJS_OPT, LIST(hp_man_target, hooks), &hook_table, HP_PKG_HOOKS_MAX },
+	{ "variables", F_OBJS_OPT, LIST(hp_man_target, vars), &var_table, HP_PKG_VARIABLES_MAX },
 };
 static const struct table target_table = TABLE(target_fields, hp_man_target);
 
@@ -150,6 +171,65 @@ check_func(const struct hp_man_func *f, uint64_t min_address, struct hp_err *err
 }
 
 static int
+check_hooks(const struct hp_man_target *t, struct hp_err *err)
+{
+	static const char *const whens[] = { HP_HOOK_PRE_APPLY, HP_HOOK_POST_APPLY, HP_HOOK_PRE_REVERT, HP_HOOK_POST_REVERT };
+
+	for (size_t i = 0; i < t->hooks_cnt; i++) {
+		const struct hp_man_hook *h = &t->hooks[i];
+		size_t k = 0;
+
+		while (k < sizeof(whens) / sizeof(whens[0]) && strcmp(whens[k], h->when) != 0)
+			k++;
+		if (k == sizeof(whens) / sizeof(whens[0]))
+			return hp_err_set(err, HP_E_FORMAT, "hook '%s': unknown moment '%s'", hp_esc(h->name), hp_esc(h->when));
+		if (i > 0 && h->payload <= h[-1].payload)
+			return hp_err_set(err, HP_E_FORMAT, "hook '%s' is not in order", hp_esc(h->name));
+	}
+	return 0;
+}
+
+bool
+hp_man_var_same(const struct hp_man_var *a, const struct hp_man_var *b)
+{
+	return strcmp(a->name, b->name) == 0 && strcmp(a->scope, b->scope) == 0 && strcmp(a->object, b->object) == 0;
+}
+
+static const char *
+identity(const struct hp_man_var *v, struct hp_arena *arena)
+{
+	return hp_arena_printf(arena, "%zu %zu %s%s%s", strlen(v->object), strlen(v->scope), v->object, v->scope, v->name);
+}
+
+static int
+check_vars(const struct hp_man_target *t, struct hp_err *err)
+{
+	HP_AUTO(hp_arena) struct hp_arena arena = { 0 };
+	HP_AUTO(hp_map) struct hp_map seen = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < t->vars_cnt && r == 0; i++) {
+		const struct hp_man_var *v = &t->vars[i];
+		const char *id = identity(v, &arena);
+		uint64_t end, one;
+
+		if (id == NULL)
+			return hp_err_set(err, HP_E_NOMEM, "no memory for variables");
+		if (v->type[0] != '\0')
+			r = check_hex(v->type, HP_DIGEST_LEN, "type", err);
+		if (r == 0 && (v->size == 0 || __builtin_add_overflow(v->payload, v->size, &end) ||
+		               (i > 0 && v->payload - v[-1].payload < v[-1].size) || (i > 0 && v->payload < v[-1].payload)))
+			r = hp_err_set(err, HP_E_FORMAT, "variable '%s' is out of order or overlaps the one before",
+			               hp_esc(v->name));
+		if (r == 0 && hp_map_get_str(&seen, id, &one))
+			r = hp_err_set(err, HP_E_FORMAT, "two variables '%s' of one scope", hp_esc(v->name));
+		if (r == 0)
+			r = hp_map_put_str(&seen, id, 1, err);
+	}
+	return r;
+}
+
+static int
 check_target(const struct hp_manifest *man, size_t idx, struct hp_err *err)
 {
 	const struct hp_man_target *t = &man->targets[idx];
@@ -168,7 +248,10 @@ check_target(const struct hp_manifest *man, size_t idx, struct hp_err *err)
 			return r;
 		min_address = t->funcs[i].address + t->funcs[i].size;
 	}
-	return check_sorted(t->added, t->added_cnt, "added", err);
+	r = check_sorted(t->added, t->added_cnt, "added", err);
+	if (r == 0)
+		r = check_hooks(t, err);
+	return r == 0 ? check_vars(t, err) : r;
 }
 
 static int
@@ -340,6 +423,7 @@ read_field(struct reader *rd, const json_t *v, const struct field *f, void *dest
 		return read_modkind(rd, v, p);
 	case F_STRS:
 	case F_OBJS:
+	case F_OBJS_OPT:
 		return read_list(rd, v, f, dest);
 	case F_GROUP:
 		return read_object(rd, v, f->sub, dest);
@@ -347,10 +431,13 @@ read_field(struct reader *rd, const json_t *v, const struct field *f, void *dest
 	return hp_err_set(rd->err, HP_E_INTERNAL, "unknown kind of field");
 }
 
-/* jansson has refused duplicate keys; all known keys present and no more keys than those: the sets are equal. */
+/* jansson has refused duplicate keys; all known keys present and no more keys than those: the sets are equal. An optional array
+ * that is absent stays empty; one that is there has elements, so that nothing can be written in two ways. */
 static int
 read_object(struct reader *rd, const json_t *obj, const struct table *table, void *dest)
 {
+	size_t present = 0;
+
 	if (!json_is_object(obj))
 		return hp_err_set(rd->err, HP_E_FORMAT, "is not an object");
 	for (size_t i = 0; i < table->cnt; i++) {
@@ -358,16 +445,21 @@ read_object(struct reader *rd, const json_t *obj, const struct table *table, voi
 		const json_t *v = json_object_get(obj, f->key);
 		int r;
 
+		if (v == NULL && f->kind == F_OBJS_OPT)
+			continue;
+		present++;
 		if (v == NULL)
 			return hp_err_set(rd->err, HP_E_FORMAT, "key '%s' is missing", f->key);
-		r = read_field(rd, v, f, dest);
+		r = f->kind == F_OBJS_OPT && json_is_array(v) && json_array_size(v) == 0
+		            ? hp_err_set(rd->err, HP_E_FORMAT, "is empty: it must be left out then")
+		            : read_field(rd, v, f, dest);
 		if (r < 0) {
 			(void)hp_err_add(rd->err, "'%s'", f->key);
 			return r;
 		}
 	}
-	if (json_object_size(obj) != table->cnt)
-		return hp_err_set(rd->err, HP_E_FORMAT, "%zu unknown keys", json_object_size(obj) - table->cnt);
+	if (json_object_size(obj) != present)
+		return hp_err_set(rd->err, HP_E_FORMAT, "%zu unknown keys", json_object_size(obj) - present);
 	return 0;
 }
 
@@ -509,6 +601,7 @@ write_field(const struct field *f, const void *src)
 		return json_string(hp_man_kind_name(*(const enum hp_man_kind *)p));
 	case F_STRS:
 	case F_OBJS:
+	case F_OBJS_OPT:
 		return write_list(f, src);
 	case F_GROUP:
 		return write_object(f->sub, src);
@@ -522,11 +615,16 @@ write_object(const struct table *table, const void *src)
 {
 	json_t *obj = json_object();
 
-	for (size_t i = 0; i < table->cnt; i++)
-		if (json_object_set_new(obj, table->fields[i].key, write_field(&table->fields[i], src)) < 0) {
+	for (size_t i = 0; i < table->cnt; i++) {
+		const struct field *f = &table->fields[i];
+
+		if (f->kind == F_OBJS_OPT && *(const size_t *)(const void *)((const char *)src + f->len_off) == 0)
+			continue;
+		if (json_object_set_new(obj, f->key, write_field(f, src)) < 0) {
 			json_decref(obj);
 			return NULL;
 		}
+	}
 	return obj;
 }
 

@@ -36,6 +36,28 @@ struct hp_man_import {
 	const char *version; /* symbol version, "" = none */
 };
 
+/* A function of the payload that the applier calls in the process, see hotpatch.h(3). */
+struct hp_man_hook {
+	const char *when;    /* HP_HOOK_* */
+	const char *name;    /* as the patch's author calls it */
+	uint64_t payload;    /* virtual address in the payload image */
+};
+#define HP_HOOK_PRE_APPLY "pre-apply"
+#define HP_HOOK_POST_APPLY "post-apply"
+#define HP_HOOK_PRE_REVERT "pre-revert"
+#define HP_HOOK_POST_REVERT "post-revert"
+
+/* A writable variable that only the payload has. Object, scope, name, type and size say which one it is: a package that
+ * replaces this one uses the live variable of the same identity instead of its own. */
+struct hp_man_var {
+	const char *object;  /* object that defines it, "" = a global name */
+	const char *scope;   /* function that a static local belongs to, "" = none */
+	const char *name;    /* as declared, with "#N" behind it for the Nth further one of that name in that function */
+	const char *type;    /* digest of its DWARF type, 64 hex digits; "" = not known, and then it cannot be adopted */
+	uint64_t size;       /* bytes */
+	uint64_t payload;    /* virtual address in the payload image; PAYLOAD fixups with this target mean the variable */
+};
+
 struct json_t;
 
 enum hp_man_kind { HP_MAN_EXEC = 1, HP_MAN_PIE = 2, HP_MAN_SHARED = 3 }; /* "exec", "pie", "shared" */
@@ -55,6 +77,10 @@ struct hp_man_target {
 	size_t imports_cnt;
 	const char **added; /* names of functions that only the payload has, sorted */
 	size_t added_cnt;
+	struct hp_man_hook *hooks; /* by address: the order in which they run */
+	size_t hooks_cnt;
+	struct hp_man_var *vars;   /* by address, disjoint */
+	size_t vars_cnt;
 };
 
 struct hp_man_waiver {
@@ -83,6 +109,8 @@ struct hp_manifest {
 	const char *tool;         /* "hpbuild 0.1.0" */
 };
 
+/* hp_man_var_same(a, b): the two are one variable by name: object, scope and name; type and size may differ. */
+bool hp_man_var_same(const struct hp_man_var *a, const struct hp_man_var *b);
 const char *hp_man_kind_name(enum hp_man_kind kind); /* "exec", "pie", "shared", "?" */
 
 /* hp_manifest_write(man, ret_json, err): append deterministic JSON (sorted keys, two-space indent, final newline). Every

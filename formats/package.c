@@ -349,6 +349,26 @@ check_funcs(const struct hp_man_target *t, const struct hp_image *img, struct hp
 	return 0;
 }
 
+static int
+check_hooks_and_vars(const struct hp_man_target *t, const struct hp_image *img, struct hp_err *err)
+{
+	for (size_t i = 0; i < t->hooks_cnt; i++) {
+		const struct hp_image_seg *seg = hp_image_seg_at(img, t->hooks[i].payload, 1);
+
+		if (seg == NULL || (seg->prot & PROT_EXEC) == 0)
+			return hp_err_set(err, HP_E_FORMAT, "hook '%s': 0x%llx is not code of the image",
+			                  hp_esc(t->hooks[i].name), (unsigned long long)t->hooks[i].payload);
+	}
+	for (size_t i = 0; i < t->vars_cnt; i++) {
+		const struct hp_image_seg *seg = hp_image_seg_at(img, t->vars[i].payload, t->vars[i].size);
+
+		if (seg == NULL || (seg->prot & PROT_WRITE) == 0)
+			return hp_err_set(err, HP_E_FORMAT, "variable '%s': 0x%llx is not writable data of the image",
+			                  hp_esc(t->vars[i].name), (unsigned long long)t->vars[i].payload);
+	}
+	return 0;
+}
+
 /* Image, fixups and manifest of one target fit each other. */
 static int
 check_target(const struct hp_manifest *man, uint32_t idx, const struct hp_payload *payload, struct hp_err *err)
@@ -366,6 +386,8 @@ check_target(const struct hp_manifest *man, uint32_t idx, const struct hp_payloa
 		return hp_err_set(err, HP_E_FORMAT, "image needs %llu bytes of memory, the manifest says %llu",
 		                  (unsigned long long)img.mem_len, (unsigned long long)t->image_len);
 	r = check_funcs(t, &img, err);
+	if (r == 0)
+		r = check_hooks_and_vars(t, &img, err);
 	if (r == 0)
 		r = hp_fixups_check(payload->fixups, img.mem_len, (uint32_t)man->targets_cnt, (uint32_t)t->imports_cnt,
 		                    &fixups_cnt, err);

@@ -236,9 +236,12 @@ def is_list(v, most, each):
 
 
 def keys(obj, **types):
-    check(isinstance(obj, dict) and set(obj) == set(types), "keys", obj if not isinstance(obj, dict) else sorted(set(obj) ^ set(types)))
-    for key, test in types.items():
-        check(test(obj[key]), "value of", key)
+    """A key with '_opt' behind it here may be absent."""
+    want = {key.replace("_opt", ""): test for key, test in types.items()}
+    must = {key for key in types if not key.endswith("_opt")}
+    check(isinstance(obj, dict) and must <= set(obj) <= set(want), "keys", obj if not isinstance(obj, dict) else sorted(set(obj) ^ set(want)))
+    for key in obj:
+        check(want[key](obj[key]), "value of", key)
     return True
 
 
@@ -251,10 +254,33 @@ def is_function(f):
     return keys(f, name=is_name, address=is_address, size=is_int, entry=is_address, payload=is_address, preimage=lambda v: is_hex(v, 64, 64))
 
 
+def is_hook(h):
+    return keys(h, when=lambda v: v in ("pre-apply", "post-apply", "pre-revert", "post-revert"), name=is_name, payload=is_address)
+
+
+def is_variable(v):
+    return keys(v, object=is_text, scope=is_text, name=is_name, type=lambda t: t == "" or is_hex(t, 64, 64), size=is_int, payload=is_address)
+
+
+def check_additions(t):
+    hooks, variables = t.get("hooks", []), t.get("variables", [])
+    at = [int(h["payload"], 16) for h in hooks]
+    check(all(a < b for a, b in zip(at, at[1:])), "order of hooks")
+    low, seen = 0, set()
+    for v in variables:
+        start, name = int(v["payload"], 16), (v["object"], v["scope"], v["name"])
+        check(start >= low and v["size"] > 0 and start + v["size"] < 2**64, "place of variable", v["name"])
+        check(name not in seen, "two variables", name)
+        seen.add(name)
+        low = start + v["size"]
+
+
 def is_target(t):
     keys(t, name=is_name, cpu=is_name, kind=lambda v: v in ("exec", "pie", "shared"), build_id=lambda v: is_hex(v, 16, 128), symbols=is_text,
          image_len=lambda v: is_int(v, 256 * MIB), functions=lambda v: is_list(v, 65536, is_function),
-         imports=lambda v: is_list(v, 65536, lambda i: keys(i, name=is_name, version=is_text)), added=lambda v: is_list(v, 65536, is_name))
+         imports=lambda v: is_list(v, 65536, lambda i: keys(i, name=is_name, version=is_text)), added=lambda v: is_list(v, 65536, is_name),
+         hooks_opt=lambda v: is_list(v, 256, is_hook) and v != [], variables_opt=lambda v: is_list(v, 65536, is_variable) and v != [])
+    check_additions(t)
     check(ascending(t["added"]), "order of added")
     low = 0
     for f in t["functions"]:
@@ -362,6 +388,12 @@ def check_target(index, man, chunks):
     for f in t["functions"]:
         va = int(f["payload"], 16)
         check(any(s["va"] <= va < s["va"] + s["mem"] and s["flags"] & 1 for s in segs), "payload of", f["name"])
+    for h in t.get("hooks", []):
+        va = int(h["payload"], 16)
+        check(any(s["va"] <= va < s["va"] + s["mem"] and s["flags"] & 1 for s in segs), "payload of hook", h["name"])
+    for v in t.get("variables", []):
+        va = int(v["payload"], 16)
+        check(any(s["va"] <= va and va + v["size"] <= s["va"] + s["mem"] and s["flags"] & 2 for s in segs), "payload of variable", v["name"])
     return {"image_len": len(image), "fixups": read_fixups(fixups, mem, len(man["targets"]), len(t["imports"]))}
 
 

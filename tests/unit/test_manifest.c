@@ -271,6 +271,75 @@ test_writer_refuses(void **state)
 	}
 }
 
+static struct hp_man_hook hooks[2];
+static struct hp_man_var vars[2];
+#define DIGEST "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+static void
+give_hooks_and_vars(struct sample *s)
+{
+	hooks[0] = (struct hp_man_hook){ HP_HOOK_PRE_APPLY, "check", 0x1000 };
+	hooks[1] = (struct hp_man_hook){ HP_HOOK_POST_REVERT, "tidy", 0x1040 };
+	vars[0] = (struct hp_man_var){ "a.o", "count", "calls", DIGEST, 8, 0x3000 };
+	vars[1] = (struct hp_man_var){ "", "", "total", "", 4, 0x3008 };
+	s->targets[0].hooks = hooks;
+	s->targets[0].hooks_cnt = 2;
+	s->targets[0].vars = vars;
+	s->targets[0].vars_cnt = 2;
+}
+
+static void mut_when(struct sample *s) { (void)s; hooks[0].when = "later"; }
+static void mut_hook_order(struct sample *s) { (void)s; hooks[1].payload = 0x1000; }
+static void mut_var_order(struct sample *s) { (void)s; vars[1].payload = 0x2000; }
+static void mut_var_overlap(struct sample *s) { (void)s; vars[1].payload = 0x3007; }
+static void mut_var_empty(struct sample *s) { (void)s; vars[1].size = 0; }
+static void mut_var_wrap(struct sample *s) { (void)s; vars[1].payload = UINT64_MAX - 3; }
+static void mut_var_type(struct sample *s) { (void)s; vars[1].type = "00"; }
+static void mut_var_twice(struct sample *s) { (void)s; vars[1].object = "a.o", vars[1].scope = "count", vars[1].name = "calls"; }
+
+static void
+test_hooks_and_variables(void **state)
+{
+	static mutate_fn *const bad[] = { mut_when,      mut_hook_order, mut_var_order, mut_var_overlap,
+		                          mut_var_empty, mut_var_wrap,   mut_var_type,  mut_var_twice };
+	HP_AUTO(hp_arena) struct hp_arena arena = { 0 };
+	HP_AUTO(hp_buf) struct hp_buf json = { 0 };
+	struct hp_manifest *man;
+	struct hp_err err = { 0 };
+	struct sample s;
+	char *at;
+
+	(void)state;
+	sample_init(&s);
+	assert_int_equal(hp_manifest_write(&s.man, &json, &err), 0);
+	assert_null(memmem(json.p, json.len, "\"hooks\"", 7)); /* as the first version wrote it */
+	assert_null(memmem(json.p, json.len, "\"variables\"", 11));
+	json.len = 0;
+	give_hooks_and_vars(&s);
+	assert_int_equal(hp_manifest_write(&s.man, &json, &err), 0);
+	assert_int_equal(hp_manifest_read(hp_buf_view(&json), &arena, &man, &err), 0);
+	assert_int_equal(man->targets[0].hooks_cnt, 2);
+	assert_string_equal(man->targets[0].hooks[1].when, "post-revert");
+	assert_int_equal(man->targets[0].hooks[1].payload, 0x1040);
+	assert_int_equal(man->targets[0].vars_cnt, 2);
+	assert_true(hp_man_var_same(&man->targets[0].vars[0], &vars[0]));
+	assert_false(hp_man_var_same(&man->targets[0].vars[0], &vars[1]));
+	assert_string_equal(man->targets[0].vars[0].type, DIGEST);
+	/* an empty list is not another way to leave it out */
+	assert_int_equal(hp_buf_add(&json, "", 1, NULL), 0);
+	at = strstr((char *)json.p, "\"hooks\": [");
+	assert_non_null(at);
+	memset(at + 10, ' ', (size_t)(strchr(at, ']') - at - 10));
+	assert_int_equal(read_text((const char *)json.p, json.len - 1), HP_E_FORMAT);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		give_hooks_and_vars(&s);
+		bad[i](&s);
+		if (hp_manifest_write(&s.man, &json, NULL) != HP_E_FORMAT)
+			fail_msg("mutation %zu", i);
+	}
+	sample_release(&s);
+}
+
 static void
 test_near_misses(void **state)
 {
@@ -296,7 +365,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_keys_and_types), cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_bytes),      cmocka_unit_test(test_cost),           cmocka_unit_test(test_writer_refuses),
-		cmocka_unit_test(test_near_misses),
+		cmocka_unit_test(test_near_misses), cmocka_unit_test(test_hooks_and_variables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
