@@ -114,8 +114,8 @@ bytes_differ(struct hp_view o, uint64_t old_at, struct hp_view n, uint64_t new_a
 	return true;
 }
 
-static uint32_t
-first_edge(const struct hp_side *side, uint32_t part, uint64_t off)
+uint32_t
+hp_edges_first(const struct hp_side *side, uint32_t part, uint64_t off)
 {
 	uint32_t lo = 0, hi = side->edges_cnt[part];
 
@@ -150,8 +150,8 @@ hp_compare_range(struct hp_cmp *cmp, uint32_t old_part, uint64_t old_off, uint32
 		r = hp_side_edges(&cmp->new_side, new_part, err);
 	if (r < 0)
 		return r;
-	o = first_edge(&cmp->old_side, old_part, old_off);
-	n = first_edge(&cmp->new_side, new_part, new_off);
+	o = hp_edges_first(&cmp->old_side, old_part, old_off);
+	n = hp_edges_first(&cmp->new_side, new_part, new_off);
 	for (;; o++, n++) {
 		const struct hp_edge *oe = o < cmp->old_side.edges_cnt[old_part] ? &cmp->old_side.edges[old_part][o] : NULL;
 		const struct hp_edge *ne = n < cmp->new_side.edges_cnt[new_part] ? &cmp->new_side.edges[new_part][n] : NULL;

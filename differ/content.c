@@ -23,6 +23,7 @@
 enum { DIFFERENT = 0, EQUAL = 1, UNKNOWN = 2 };
 
 #define DEPTH_MAX 64
+#define CODE_MAX 4096 /* bytes to look for the end of code without a symbol */
 
 struct key {
 	uint32_t old_part, new_part;
@@ -60,12 +61,15 @@ static uint64_t
 code_extent(const struct hp_side *side, const struct hp_ref *ref)
 {
 	const struct hp_edge *edges = side->edges[ref->part_idx];
-	uint32_t edges_cnt = side->edges_cnt[ref->part_idx], k = 0;
+	uint32_t edges_cnt = side->edges_cnt[ref->part_idx];
 	struct hp_view code = hp_part_bytes(side->parts, ref->part_idx);
 	uint64_t from = (uint64_t)ref->off, reach = from;
+	uint32_t k = hp_edges_first(side, ref->part_idx, from);
 	struct hp_insn insn;
 
-	for (uint64_t off = from; side->elf->machine == EM_X86_64 && hp_insn_decode(code, off, &insn);) {
+	if (side->elf->machine != EM_X86_64)
+		return UINT64_MAX;
+	for (uint64_t off = from; off - from < CODE_MAX && hp_insn_decode(code, off, &insn);) {
 		uint64_t field = off + insn.rel_off, to = off + insn.len + (uint64_t)insn.rel;
 
 		while (k < edges_cnt && edges[k].off < field)
@@ -129,19 +133,6 @@ surplus_is_padding(struct hp_side *side, uint32_t part, uint64_t off, uint64_t l
 	return true;
 }
 
-/* Outside of the part (a base below the table, one past its end), or code of unknown extent: the same distance from equal
- * wholes. */
-static int
-outside_equal(struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_ref *n, struct hp_err *err)
-{
-	struct hp_mismatch mis;
-	uint64_t old_len = hp_side_part(&cmp->old_side, o->part_idx)->len;
-
-	if (o->off != n->off || old_len != hp_side_part(&cmp->new_side, n->part_idx)->len)
-		return 0;
-	return hp_compare_range(cmp, o->part_idx, 0, n->part_idx, 0, old_len, &mis, err);
-}
-
 /* What gcc's sanitizer hands to its handlers begins with a place in the source: file, line, column (ubsan_create_data()). It is
  * known by its label, which names its section with -fdata-sections. */
 #define LOCATION_FILE_LEN 8
@@ -152,6 +143,16 @@ is_location(const struct hp_side *side, const struct hp_ref *ref)
 {
 	return ref->off == 0 && hp_side_part(side, ref->part_idx)->off == 0 &&
 	       strstr(side->elf->secs[hp_side_part(side, ref->part_idx)->sec_idx].name, "..Lubsan_data") != NULL;
+}
+
+/* Code of unknown extent: the same distance from equal wholes, which are compared once. */
+static int
+code_equal(struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_ref *n, struct hp_err *err)
+{
+	const struct hp_ref old_whole = { .part_idx = o->part_idx, .off = -1 };
+	const struct hp_ref new_whole = { .part_idx = n->part_idx, .off = -1 };
+
+	return o->off == n->off ? hp_content_equal(cmp, &old_whole, &new_whole, err) : 0;
 }
 
 static int
@@ -166,7 +167,7 @@ stretch_equal(struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_ref *n
 	if (r < 0)
 		return r;
 	if (old_len == UINT64_MAX || new_len == UINT64_MAX)
-		return outside_equal(cmp, o, n, err);
+		return code_equal(cmp, o, n, err);
 	len = old_len < new_len ? old_len : new_len;
 	if (cmp->loose && len >= LOCATION_LEN && is_location(&cmp->old_side, o) && is_location(&cmp->new_side, n)) {
 		r = hp_compare_range(cmp, o->part_idx, 0, n->part_idx, 0, LOCATION_FILE_LEN, &mis, err);
@@ -192,6 +193,18 @@ merge_equal(const struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_re
 	    !hp_merge_piece(cmp->new_side.parts, n->part_idx, (uint64_t)n->off, &new_start, &b))
 		return 0;
 	return (uint64_t)o->off - old_start == (uint64_t)n->off - new_start && hp_view_eq(a, b);
+}
+
+/* Outside of the part (a base below the table, one past its end): the same distance from equal wholes. */
+static int
+outside_equal(struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_ref *n, struct hp_err *err)
+{
+	struct hp_mismatch mis;
+	uint64_t old_len = hp_side_part(&cmp->old_side, o->part_idx)->len;
+
+	if (o->off != n->off || old_len != hp_side_part(&cmp->new_side, n->part_idx)->len)
+		return 0;
+	return hp_compare_range(cmp, o->part_idx, 0, n->part_idx, 0, old_len, &mis, err);
 }
 
 static bool

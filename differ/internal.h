@@ -166,6 +166,8 @@ HP_MUST_CHECK int hp_compare_edges(struct hp_cmp *cmp, const struct hp_edge *old
 /* hp_compare_range(...): bytes and edges of [off, off + len) of two parts. off: bytes from part start, each side its own. */
 HP_MUST_CHECK int hp_compare_range(struct hp_cmp *cmp, uint32_t old_part, uint64_t old_off, uint32_t new_part, uint64_t new_off,
                                    uint64_t len, struct hp_mismatch *ret, struct hp_err *err);
+/* hp_edges_first(side, part, off): index of the first of a part's edges at or behind ${off}, after hp_side_edges(). */
+uint32_t hp_edges_first(const struct hp_side *side, uint32_t part, uint64_t off);
 /* hp_compare_all(cmp, err): fill both sides' change arrays. */
 HP_MUST_CHECK int hp_compare_all(struct hp_cmp *cmp, struct hp_err *err);
 

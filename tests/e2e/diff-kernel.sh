@@ -29,7 +29,7 @@ sources unique-id <"$W/in"
 every -- verdict=hotpatchable changed=fix rule=HP1008:__dyndbg norule=HP2001,HP2017
 
 # The text is passed as well: another text is another function.
-sed 's/"one"/"uno"/' "$W/in" | awk '/^----$/ { n = 1 } { if (n) gsub(/uno/, "one"); print }' >"$W/in2"
+sed '1,/^----$/s/"one"/"uno"/' "$W/in" >"$W/in2"
 sources unique-id-text <"$W/in2"
 every -- verdict=hotpatchable changed=f,fix
 
@@ -87,10 +87,11 @@ for flags in a aw awM; do
 done
 
 # Static places that test a CPU feature: the slow way is code without a symbol in a section of its own.
-# aux BIT_F BIT_G JUMP: two functions; the first one's slow way ends with a jump, or runs on into the second's.
+# aux BIT_F BIT_G JUMP [JUMP]: two functions; the first one's slow way ends with a jump, or runs on into the second's; the second
+# one's ends with a jump, or nobody knows where.
 aux() {
 	printf '%s\n' "$kernel" 'extern char caps[]; asm('
-	for f in "f $1 $3" "g $2 jmp"; do
+	for f in "f $1 $3" "g $2 ${4:-jmp}"; do
 		# shellcheck disable=SC2086
 		set -- $f
 		printf '".pushsection .text.%s,\\"ax\\"; .globl %s; .type %s,@function; %s: jmp 6f; 1: movl $1, %%eax; ret;"\n' \
@@ -104,9 +105,9 @@ aux() {
 }
 near() {
 	{
-		aux "$2" "$3" "$6"
+		aux "$2" "$3" "$6" "${7:-jmp}"
 		echo ----
-		aux "$4" "$5" "$6"
+		aux "$4" "$5" "$6" "${7:-jmp}"
 	} >"$W/in"
 	sources "$1" <"$W/in"
 	compile -O2
@@ -118,6 +119,10 @@ expect_diff verdict=hotpatchable changed=f
 near aux-runs-on 1 2 1 4 on
 expect_diff changed=f,g
 near aux-same 1 2 1 2 jmp
+expect_diff verdict=nothing changed=
+near aux-endless 1 2 4 2 jmp on
+expect_diff changed=f,g
+near aux-endless-same 1 2 1 2 on on
 expect_diff verdict=nothing changed=
 
 # Labels of the assembler at the start of functions, which riscv64 and loongarch64 keep, all with one name: they are no aliases.
