@@ -11,6 +11,7 @@
 #include "formats/hash.h"
 #include "formats/limits.h"
 #include "formats/pkg_baseline.h"
+#include "formats/pkg_fixups.h"
 
 static struct hp_opt_list arg_trust, arg_baselines;
 static uint64_t arg_require = 1;
@@ -35,25 +36,51 @@ static const struct hp_usage usage = {
 	1, 1
 };
 
+/* What is known of one target besides the package itself. */
+struct checked {
+	bool baseline;
+	struct hp_fixups_checked fixups;
+};
+
 static int
-check_baseline(const char *path, const struct hp_manifest *man, bool *checked, struct hp_err *err)
+check_baseline(const char *path, const struct hp_pkg *pkg, struct checked *checked, struct hp_err *err)
 {
 	HP_AUTO(hp_buf) struct hp_buf file = { 0 };
-	HP_AUTO(hp_elf) struct hp_elf *elf = NULL;
+	HP_AUTO(hp_module) struct hp_module *mod = NULL;
 	size_t idx;
 	int r = hp_file_read(path, HP_ELF_LEN_MAX, &file, err);
 
 	if (r == 0)
-		r = hp_elf_open(hp_buf_view(&file), path, &elf, err);
+		r = hp_module_open(hp_buf_view(&file), path, NULL, &mod, err);
 	if (r == 0)
-		r = hp_pkg_check_baseline(man, elf, &idx, err);
+		r = hp_pkg_check_baseline(pkg->man, mod->elf, &idx, err);
 	if (r == 0)
-		checked[idx] = true;
+		r = hp_pkg_check_fixups(pkg, idx, mod, &checked[idx].fixups, err);
+	if (r == 0)
+		checked[idx].baseline = true;
 	return r;
 }
 
+static json_t *
+json_target(const struct hp_man_target *t, const struct checked *c)
+{
+	json_t *not = json_array();
+
+	if (!c->baseline) {
+		static const char *const all[] = { "build_id", "cpu", "functions", "fixups" };
+
+		for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+			(void)json_array_append_new(not, json_string(all[i]));
+	}
+	if (t->imports_cnt > c->fixups.imports_cnt)
+		(void)json_array_append_new(not, json_string("imports"));
+	return json_pack("{s:o, s:b, s:I, s:I, s:I, s:o}", "name", hp_json_text(t->name), "baseline_checked", c->baseline,
+	                 "functions", (json_int_t)t->funcs_cnt, "fixups_checked", (json_int_t)c->fixups.fixups_cnt,
+	                 "imports_checked", (json_int_t)c->fixups.imports_cnt, "not_checked", not);
+}
+
 static void
-report_json(const struct hp_verified_pkg *v, const bool *checked, const struct hp_overrides *over)
+report_json(const struct hp_verified_pkg *v, const struct checked *checked, const struct hp_overrides *over)
 {
 	const struct hp_manifest *man = v->pkg.man;
 	json_t *signers = json_array(), *targets = json_array();
@@ -64,8 +91,7 @@ report_json(const struct hp_verified_pkg *v, const bool *checked, const struct h
 		(void)json_array_append_new(signers, json_string(id));
 	}
 	for (size_t i = 0; i < man->targets_cnt; i++)
-		(void)json_array_append_new(targets, json_pack("{s:s, s:b}", "name", man->targets[i].name, "baseline_checked",
-		                                               checked[i]));
+		(void)json_array_append_new(targets, json_target(&man->targets[i], &checked[i]));
 	hp_hex(v->pkg.id, HP_PKG_ID_LEN, id);
 	hp_out_json(json_pack("{s:s, s:b, s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:{s:b, s:b}}", "schema", "hpbuild.verify/1",
 	                      "verified", 1, "id", id, "name", man->name, "serial", (json_int_t)man->serial, "expires",
@@ -74,7 +100,22 @@ report_json(const struct hp_verified_pkg *v, const bool *checked, const struct h
 }
 
 static void
-report_text(const char *path, const struct hp_verified_pkg *v, const bool *checked)
+report_target(const struct hp_man_target *t, const struct checked *c)
+{
+	if (c->baseline)
+		hp_out("target     %s: baseline checked (build ID, CPU, %zu functions, %u fixups into it)\n", hp_esc(t->name),
+		       t->funcs_cnt, c->fixups.fixups_cnt);
+	else
+		hp_out("target     %s: baseline NOT checked (no --baseline): build ID, CPU, %zu functions, fixups\n",
+		       hp_esc(t->name), t->funcs_cnt);
+	if (t->imports_cnt > c->fixups.imports_cnt)
+		hp_out("           NOT checked: %zu imports that a library must have%s%s%s\n",
+		       t->imports_cnt - c->fixups.imports_cnt, c->baseline ? ", such as '" : "",
+		       c->baseline ? hp_esc(c->fixups.unknown_import) : "", c->baseline ? "'" : "");
+}
+
+static void
+report_text(const char *path, const struct hp_verified_pkg *v, const struct checked *checked)
 {
 	const struct hp_manifest *man = v->pkg.man;
 	char id[2 * HP_PKG_ID_LEN + 1];
@@ -89,8 +130,7 @@ report_text(const char *path, const struct hp_verified_pkg *v, const bool *check
 	if (man->restart_required)
 		hp_out("note       this fix needs a restart; the package cannot be applied\n");
 	for (size_t i = 0; i < man->targets_cnt; i++)
-		hp_out("target     %s: %s\n", hp_esc(man->targets[i].name),
-		       checked[i] ? "baseline checked (build ID, CPU, functions)" : "baseline NOT checked (no --baseline)");
+		report_target(&man->targets[i], &checked[i]);
 }
 
 static int
@@ -101,7 +141,7 @@ verify(const char *path, struct hp_err *err)
 		                            .allow_expired = arg_rollback.allow_expired };
 	HP_AUTO(hp_verified_pkg) struct hp_verified_pkg *v = NULL;
 	HP_AUTO(hp_trust) struct hp_trust trust = { 0 };
-	bool checked[HP_PKG_TARGETS_MAX] = { false };
+	struct checked checked[HP_PKG_TARGETS_MAX] = { 0 };
 	struct hp_overrides over;
 	int r = hp_cli_trust(&arg_trust, &trust, err);
 
@@ -110,7 +150,7 @@ verify(const char *path, struct hp_err *err)
 	if (r == 0)
 		r = hp_rollback_check(&arg_rollback, v, &over, err);
 	for (unsigned i = 0; i < arg_baselines.cnt && r == 0; i++)
-		r = check_baseline(arg_baselines.v[i], v->pkg.man, checked, err);
+		r = check_baseline(arg_baselines.v[i], &v->pkg, checked, err);
 	if (r < 0)
 		return r;
 	if (arg_json)

@@ -1,6 +1,7 @@
-/* mkpkg [-n NAME] [-s SERIAL] [-e EXPIRES] [-i BYTES] [-r] [-b BASELINE [-f FUNC]...]... -o OUT: an unsigned package made by
- * hand, for tests of everything behind the packager. Without -b its target is an invented program; -i: with so many random bytes
- * of constants. */
+/* mkpkg [-n NAME] [-s SERIAL] [-e EXPIRES] [-i BYTES] [-r] [-c HEX] [-b BASELINE [-f FUNC]... [-m IMPORT]... [-x FIXUP]...]...
+ * -o OUT: an unsigned package made by hand, for tests of everything behind the packager. Without -b its target is an invented
+ * program; -i: with so many random bytes of constants; -c: code of all payloads, at 0x1000; -x "PLACE FORM KIND TARGET ADDEND":
+ * a fixup of the payload, numbers as in C, in ascending order. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -20,6 +21,8 @@ struct made {
 	struct hp_man_target targets[MAX];
 	struct hp_man_func funcs[MAX][MAX];
 	struct hp_payload payloads[MAX];
+	struct hp_man_import imports[MAX][MAX];
+	struct hp_buf fixups[MAX];
 	size_t cnt;
 };
 
@@ -53,7 +56,71 @@ add_baseline(struct made *m, const char *path, struct hp_err *err)
 	t->build_id_len = (uint32_t)id.len;
 	t->funcs = m->funcs[m->cnt];
 	t->funcs_cnt = 0;
-	m->payloads[m->cnt++] = m->sample.payloads[0];
+	t->imports = m->imports[m->cnt];
+	t->imports_cnt = 0;
+	m->payloads[m->cnt] = m->sample.payloads[0];
+	m->payloads[m->cnt++].fixups = hp_view_of(NULL, 0);
+}
+
+static void
+add_import(struct made *m, const char *name)
+{
+	struct hp_man_target *t = &m->targets[m->cnt - 1];
+
+	t->imports[t->imports_cnt++] = (struct hp_man_import){ name, "" };
+}
+
+static int
+index_of(const char *word, const char *(*name_of)(int), int max)
+{
+	for (int i = 1; i <= max; i++)
+		if (strcmp(word, name_of(i)) == 0)
+			return i;
+	return 0;
+}
+
+static const char *
+form_name(int i)
+{
+	return hp_fixup_form_name((enum hp_fixup_form)i);
+}
+
+static const char *
+kind_name(int i)
+{
+	return hp_fixup_kind_name((enum hp_fixup_kind)i);
+}
+
+static void
+add_fixup(struct made *m, const char *text, struct hp_err *err)
+{
+	struct hp_fixup f = { .module = (uint16_t)(m->cnt - 1), .import = HP_FIXUP_NO_IMPORT };
+	char form[16], kind[16];
+	long long place, target, addend;
+
+	if (sscanf(text, "%lli %15s %15s %lli %lli", &place, form, kind, &target, &addend) != 5) {
+		(void)hp_err_set(err, HP_E_USAGE, "'%s' is no fixup", text);
+		die(err);
+	}
+	f.place = (uint64_t)place;
+	f.target = (uint64_t)target;
+	f.addend = addend;
+	f.form = (enum hp_fixup_form)index_of(form, form_name, HP_FORM_PC32);
+	f.kind = (enum hp_fixup_kind)index_of(kind, kind_name, HP_KIND_TLS_OFF);
+	if (hp_fixup_add(&m->fixups[m->cnt - 1], &f, err) < 0)
+		die(err);
+	m->payloads[m->cnt - 1].fixups = hp_buf_view(&m->fixups[m->cnt - 1]);
+}
+
+static void
+set_code(struct sample *s, const char *hex)
+{
+	memset(s->image + 0x1000, 0xcc, 0x80);
+	for (size_t i = 0; hex[2 * i] != '\0' && hex[2 * i + 1] != '\0' && i < 0x80; i++) {
+		const char two[] = { hex[2 * i], hex[2 * i + 1], '\0' };
+
+		s->image[0x1000 + i] = (uint8_t)strtoul(two, NULL, 16);
+	}
 }
 
 static void
@@ -107,7 +174,7 @@ main(int argc, char **argv)
 	int c;
 
 	sample_init(&m.sample);
-	while ((c = getopt(argc, argv, "n:s:e:i:rb:f:o:")) != -1) {
+	while ((c = getopt(argc, argv, "n:s:e:i:rc:b:f:m:x:o:")) != -1) {
 		if (c == 'n')
 			m.sample.man.name = optarg;
 		else if (c == 's')
@@ -122,6 +189,12 @@ main(int argc, char **argv)
 			add_baseline(&m, optarg, &err);
 		else if (c == 'f')
 			add_func(&m, optarg, &err);
+		else if (c == 'c')
+			set_code(&m.sample, optarg);
+		else if (c == 'm')
+			add_import(&m, optarg);
+		else if (c == 'x')
+			add_fixup(&m, optarg, &err);
 		else if (c == 'o')
 			path = optarg;
 		else
@@ -137,6 +210,7 @@ main(int argc, char **argv)
 	for (size_t i = 0; i < m.cnt; i++) {
 		hp_elf_free(m.elf[i]);
 		hp_buf_release(&m.file[i]);
+		hp_buf_release(&m.fixups[i]);
 	}
 	sample_release(&m.sample);
 	hp_buf_release(&part);
