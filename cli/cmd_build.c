@@ -16,9 +16,9 @@
 #include "cli/passphrase.h"
 #include "cli/rebuild.h"
 
-static struct hp_opt_list arg_patches, arg_binaries;
+static struct hp_opt_list arg_patches, arg_binaries, arg_modules;
 static struct hp_debian arg_debian;
-static const char *arg_module, *arg_dir;
+static const char *arg_dir;
 static const char *arg_source = ".", *arg_objects;
 static uint64_t arg_strip = 1;
 static bool arg_keep;
@@ -29,15 +29,17 @@ static const struct hp_opt opts[] = {
 	{ 'p', "strip", HP_OPT_U64, &arg_strip, "N", "leading path components to remove in patches (default: 1)" },
 	{ 0, "source", HP_OPT_STR, &arg_source, "DIR", "where to build (default: here)" },
 	{ 0, "objects", HP_OPT_STR, &arg_objects, "DIR", "where the objects are (default: below the sources)" },
-	{ 0, "baseline", HP_OPT_STR, &arg_packing.baseline, "FILE", "the shipped executable or shared library" },
+	{ 0, "baseline", HP_OPT_LIST, &arg_packing.baselines, "FILE",
+	  "shipped executable or library; several: one package for all" },
 	{ 0, "debian-source", HP_OPT_STR, &arg_debian.spec, "NAME=VERSION", "rebuild this Debian source package instead" },
 	{ 0, "binary", HP_OPT_LIST, &arg_binaries, "NAME[=VERSION]", "shipped binary package (default: all of the source)" },
-	{ 0, "module", HP_OPT_STR, &arg_module, "PATH", "the module's path in its package (default: find it)" },
+	{ 0, "module", HP_OPT_LIST, &arg_modules, "PATH", "a module's path in its package (default: find it)" },
 	{ 0, "dir", HP_OPT_STR, &arg_dir, "DIR", "fetch and build here, and keep it for the next fix" },
 	{ 0, "install-build-deps", HP_OPT_FLAG, &arg_debian.install_deps, NULL, "install what the source needs (as root)" },
-	{ 0, "debug-file", HP_OPT_STR, &arg_packing.debug_file, "FILE", "its separate debug file (default: find it)" },
+	{ 0, "debug-file", HP_OPT_LIST, &arg_packing.debug_files, "FILE", "debug file of a baseline (default: find it)" },
 	HP_OPT_DEBUG_SEARCH(arg_packing.search),
 	HP_OPT_COVERAGE(arg_packing.coverage),
+	{ 0, "outside", HP_OPT_LIST, &arg_packing.outside, "PATTERN", "changed objects that may be in none of the baselines" },
 	HP_OPT_SUPPLY(arg_packing.supply),
 	{ 0, "meta", HP_OPT_STR, &arg_packing.meta, "FILE", "JSON with what the manifest shall say" },
 	{ 0, "name", HP_OPT_STR, &arg_packing.name, "NAME", "name of the hotpatch (default: of the first patch)" },
@@ -53,7 +55,7 @@ static const struct hp_opt opts[] = {
 	HP_OPT_END,
 };
 static const struct hp_usage usage = {
-	"build", "--patch FILE --baseline FILE -o OUT.hpk [options] -- COMMAND [ARG...]",
+	"build", "--patch FILE... --baseline FILE... -o OUT.hpk [options] -- COMMAND [ARG...]",
 	"Build with COMMAND, apply the patch, build again in the same place, and make a package of the difference.\n"
 	"The sources are left as they were found. With --debian-source NAME=VERSION, without --baseline and COMMAND:\n"
 	"fetch and rebuild what Debian shipped, and make a package for the shipped module.",
@@ -67,13 +69,13 @@ check_args(int commands)
 
 	if (arg_patches.cnt == 0)
 		return hp_usage_error("build", "--patch is needed");
-	if (!debian && arg_packing.baseline == NULL)
+	if (!debian && arg_packing.baselines.cnt == 0)
 		return hp_usage_error("build", "--baseline is needed");
 	if (!debian && commands == 0)
 		return hp_usage_error("build", "a build command is needed behind --");
-	if (debian && (commands > 0 || arg_packing.baseline != NULL || arg_packing.debug_file != NULL))
+	if (debian && (commands > 0 || arg_packing.baselines.cnt > 0 || arg_packing.debug_files.cnt > 0))
 		return hp_usage_error("build", "--debian-source brings its own build command, baseline and debug file");
-	if (!debian && (arg_binaries.cnt > 0 || arg_module != NULL || arg_dir != NULL || arg_debian.install_deps))
+	if (!debian && (arg_binaries.cnt > 0 || arg_modules.cnt > 0 || arg_dir != NULL || arg_debian.install_deps))
 		return hp_usage_error("build", "--binary, --module, --dir and --install-build-deps go with --debian-source");
 	if (debian && (arg_packing.coverage.all || arg_packing.coverage.libraries.cnt > 0))
 		return hp_usage_error("build", "--prove-all and --library go with --baseline");
@@ -152,7 +154,7 @@ build_debian(const char *work_dir)
 		(void)hp_err_set(&err, HP_E_IO, "cannot use folder '%s'", hp_esc(work_dir));
 		return hp_out_fail(&err, arg_packing.json);
 	}
-	r = hp_debian_build(&arg_debian, arg_module, &arg_packing);
+	r = hp_debian_build(&arg_debian, &arg_modules, &arg_packing);
 	arg_keep |= r != HP_EXIT_OK; /* for the logs */
 	hp_debian_release(&arg_debian);
 	free((char *)(uintptr_t)arg_debian.dir);

@@ -14,10 +14,12 @@ static struct hp_packing arg_packing = { .passphrase_fd = HP_NO_FD };
 static const struct hp_opt opts[] = {
 	{ 0, "original", HP_OPT_STR, &arg_original, "DIR", "objects built without the fix: a folder, a .a or a .o" },
 	{ 0, "patched", HP_OPT_STR, &arg_patched, "DIR", "objects built with the fix" },
-	{ 0, "baseline", HP_OPT_STR, &arg_packing.baseline, "FILE", "the shipped executable or shared library" },
-	{ 0, "debug-file", HP_OPT_STR, &arg_packing.debug_file, "FILE", "its separate debug file (default: find it)" },
+	{ 0, "baseline", HP_OPT_LIST, &arg_packing.baselines, "FILE",
+	  "shipped executable or library; several: one package for all" },
+	{ 0, "debug-file", HP_OPT_LIST, &arg_packing.debug_files, "FILE", "debug file of a baseline (default: find it)" },
 	HP_OPT_DEBUG_SEARCH(arg_packing.search),
 	HP_OPT_COVERAGE(arg_packing.coverage),
+	{ 0, "outside", HP_OPT_LIST, &arg_packing.outside, "PATTERN", "changed objects that may be in none of the baselines" },
 	{ 0, "patch", HP_OPT_LIST, &arg_patches, "FILE", "source patch, to be recorded; several in their order" },
 	HP_OPT_SUPPLY(arg_packing.supply),
 	{ 0, "meta", HP_OPT_STR, &arg_packing.meta, "FILE", "JSON with what the manifest shall say" },
@@ -31,7 +33,7 @@ static const struct hp_opt opts[] = {
 	HP_OPT_END,
 };
 static const struct hp_usage usage = {
-	"pack", "--original DIR --patched DIR --baseline FILE [--debug-file FILE] [--meta FILE] -o OUT.hpk",
+	"pack", "--original DIR --patched DIR --baseline FILE... [--debug-file FILE]... [--meta FILE] -o OUT.hpk",
 	"Make an unsigned package for the module FILE from the difference between two object trees.\n"
 	"The original objects are proven to be what FILE was linked from.",
 	0, 0,
@@ -47,7 +49,7 @@ hp_cmd_pack(int argc, char **argv)
 		return r;
 	if (arg_original == NULL || arg_patched == NULL)
 		return hp_usage_error("pack", "both --original and --patched are needed");
-	if (arg_packing.baseline == NULL)
+	if (arg_packing.baselines.cnt == 0)
 		return hp_usage_error("pack", "--baseline is needed");
 	if (arg_packing.out == NULL)
 		return hp_usage_error("pack", "-o is needed");

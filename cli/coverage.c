@@ -125,7 +125,7 @@ add_path(struct input *in, const char *path, struct hp_err *err)
 }
 
 static int
-measure(struct hp_coverage *cov, struct input *in, const char *original, const struct hp_pack_options *opts, struct hp_err *err)
+measure(struct hp_coverage *cov, struct input *in, const char *original, const struct hp_pack_baseline *base, struct hp_err *err)
 {
 	struct hp_prove_report report;
 	int r = add_path(in, original, err);
@@ -142,19 +142,19 @@ measure(struct hp_coverage *cov, struct input *in, const char *original, const s
 		return 0;
 	}
 	if (r == 0)
-		r = hp_prove(in->objects, in->cnt, opts, &report, err);
+		r = hp_prove(in->objects, in->cnt, base, &report, err);
 	if (r == 0)
 		hp_coverage_take(cov, in->objects, in->cnt, &report);
 	return r;
 }
 
 int
-hp_coverage_measure(struct hp_coverage *cov, const char *original, const struct hp_pack_options *opts, struct hp_err *err)
+hp_coverage_measure(struct hp_coverage *cov, const char *original, const struct hp_pack_baseline *base, struct hp_err *err)
 {
 	HP_AUTO(input) struct input in = { .asked = cov->all || cov->list || cov->libraries.cnt > 0, .all = cov->all };
 	struct hp_err why = { 0 };
 	char text[HP_ERR_TEXT];
-	int r = measure(cov, &in, original, opts, in.asked ? err : &why);
+	int r = measure(cov, &in, original, base, in.asked ? err : &why);
 
 	if (r == 0 || in.asked)
 		return r;

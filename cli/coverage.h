@@ -29,10 +29,10 @@ struct hp_coverage {
 	struct hp_prove_report report;  /* gaps */
 };
 
-/* hp_coverage_measure(cov, original, opts, err): prove the objects of ${original} (folder, archive or object) and of the
+/* hp_coverage_measure(cov, original, base, err): prove the objects of ${original} (folder, archive or object) and of the
  * libraries. Not being able to is a message, unless ${cov}->all or a library was asked for. HP_E_BASELINE: with all: an object
  * of the module differs; HP_E_IO, HP_E_FORMAT, HP_E_NOMEM. */
-HP_MUST_CHECK int hp_coverage_measure(struct hp_coverage *cov, const char *original, const struct hp_pack_options *opts,
+HP_MUST_CHECK int hp_coverage_measure(struct hp_coverage *cov, const char *original, const struct hp_pack_baseline *base,
                                       struct hp_err *err);
 /* hp_coverage_take(cov, objects, cnt, report): the result of an hp_prove() that has been made already; owns ${report} then. */
 void hp_coverage_take(struct hp_coverage *cov, const struct hp_prove_object *objects, size_t cnt,

@@ -42,25 +42,16 @@ is_named(const struct hp_deb_module *m, const char *name)
 	return strcmp(m->path, name) == 0;
 }
 
-static void
-aim(const struct hp_debian *d, const struct hp_deb_module *m, struct hp_packing *p)
+static struct hp_packing_base
+base_of(const struct hp_deb_module *m)
 {
 	bool same = m->same == HP_DEB_SAME_ID || m->same == HP_DEB_SAME_IMAGE;
 
-	p->baseline = m->shipped;
-	p->baseline_name = m->package;
-	p->baseline_version = d->version;
-	p->debug_file = same ? m->debug : NULL;
-	p->debug_source = "rebuilt";
-	p->twin = m->same == HP_DEB_SAME_IMAGE && m->debug != NULL ? m->rebuilt : NULL;
+	return (struct hp_packing_base){
+		.path = m->shipped, .debug_file = same ? m->debug : NULL, .debug_source = "rebuilt",
+		.twin = m->same == HP_DEB_SAME_IMAGE && m->debug != NULL ? m->rebuilt : NULL,
+	};
 }
-
-/* What the proof says about one module. */
-struct candidate {
-	const struct hp_deb_module *module;
-	const struct hp_diff_file *files; /* changed objects that it was linked from, and new ones */
-	size_t files_cnt, members_cnt;
-};
 
 static void
 tell_coverage(const struct hp_coverage *cov)
@@ -69,77 +60,118 @@ tell_coverage(const struct hp_coverage *cov)
 	        hp_coverage_percent(cov));
 }
 
-/* 1: some changed object is in the module. */
+/* 1: some changed object is in the module; they are wanted. ret: the module, and its coverage. */
 static int
-look_at(const struct hp_debian *d, const struct hp_deb_module *module, struct hp_members *m, struct hp_packing *p,
-        struct candidate *ret, struct hp_err *err)
+look_at(const struct hp_deb_module *module, struct hp_members *m, struct hp_packing *p, struct hp_packing_base *ret,
+        struct hp_err *err)
 {
-	struct hp_pack_options opts;
 	struct hp_prove_report rep;
+	size_t cnt;
 	int r;
 
-	aim(d, module, p);
-	r = hp_packing_read(p, err);
+	*ret = base_of(module);
+	ret->coverage = p->coverage;
+	r = hp_packing_aim(p, ret, 1, err);
+	if (r == 0)
+		r = hp_prove(m->objects, m->objects_cnt, p->pack_bases, &rep, err);
 	if (r < 0)
-		return r;
-	opts = hp_packing_options(p);
-	r = hp_prove(m->objects, m->objects_cnt, &opts, &rep, err);
-	if (r < 0)
-		return r;
-	ret->module = module;
-	ret->files = hp_members_select(m, &ret->files_cnt, &ret->members_cnt, err);
-	tell(module, ret->members_cnt > 0);
-	if (ret->members_cnt > 0) {
-		hp_coverage_take(&p->coverage, m->objects, m->objects_cnt, &rep);
-		tell_coverage(&p->coverage);
+		return hp_err_add(err, "module '%s'", hp_esc(module->path));
+	cnt = hp_members_count(m);
+	tell(module, cnt > 0);
+	if (cnt > 0) {
+		hp_coverage_take(&ret->coverage, m->objects, m->objects_cnt, &rep);
+		tell_coverage(&ret->coverage);
 	} else {
 		hp_prove_release(&rep);
 	}
-	return ret->files == NULL ? HP_E_NOMEM : ret->members_cnt > 0;
+	hp_members_want(m);
+	return cnt > 0;
 }
 
-/* The module that the changed objects are in. */
-static int
-choose(struct hp_debian *d, const char *name, struct hp_members *m, struct hp_packing *p, struct candidate *ret,
-       struct hp_err *err)
+/* Among those that were asked for. */
+static bool
+is_asked(const struct hp_deb_module *m, const struct hp_opt_list *names)
 {
-	unsigned hits = 0, seen = 0;
+	for (unsigned i = 0; i < names->cnt; i++)
+		if (is_named(m, names->v[i]))
+			return true;
+	return names->cnt == 0;
+}
 
-	for (size_t i = 0; i < d->modules_cnt; i++) {
-		struct candidate c = { 0 };
-		int r;
+static int
+check_names(const struct hp_debian *d, const struct hp_opt_list *names, struct hp_err *err)
+{
+	for (unsigned i = 0; i < names->cnt; i++) {
+		bool found = false;
 
-		if (name != NULL && !is_named(&d->modules[i], name))
-			continue;
-		seen++;
-		r = look_at(d, &d->modules[i], m, p, &c, err);
-		if (r < 0)
-			return hp_err_add(err, "module '%s'", hp_esc(d->modules[i].path));
-		if (r == 0)
-			continue;
-		hits++;
-		*ret = c;
+		for (size_t k = 0; k < d->modules_cnt; k++)
+			found |= is_named(&d->modules[k], names->v[i]);
+		if (!found)
+			return hp_err_set(err, HP_E_USAGE, "no shipped module is called '%s'", hp_esc(names->v[i]));
 	}
-	if (seen == 0)
-		return hp_err_set(err, HP_E_USAGE, "no shipped module is called '%s'", hp_esc(name != NULL ? name : ""));
-	if (hits > 1)
-		return hp_err_set(err, HP_E_USAGE,
-		                  "the changed objects are in %u modules (listed above): choose one with --module", hits);
+	return 0;
+}
+
+/* Not all modules of an object are in one process: a program that was linked with the archive, and the shared library of the same
+ * objects. So several are a package only when that was asked for. */
+static int
+check_hits(size_t hits, const struct hp_opt_list *names, struct hp_err *err)
+{
 	if (hits == 0)
 		return hp_err_set(err, HP_E_BASELINE, "none of the changed objects is part of a shipped module");
-	aim(d, ret->module, p);
-	return hp_packing_read(p, err);
+	if (hits > 1 && names->cnt == 0)
+		return hp_err_set(err, HP_E_USAGE,
+		                  "the changed objects are in %zu modules (listed above): choose with --module; several make one "
+		                  "package for processes that have all of them",
+		                  hits);
+	return 0;
+}
+
+/* The modules that the changed objects are in. */
+static int
+choose(struct hp_debian *d, const struct hp_opt_list *names, struct hp_members *m, struct hp_packing *p, struct hp_err *err)
+{
+	struct hp_packing_base *bases = hp_arena_array(&d->arena, d->modules_cnt, sizeof(*bases));
+	const struct hp_deb_module *first = NULL;
+	bool one_package = true;
+	size_t hits = 0;
+	int r = bases == NULL ? hp_err_set(err, HP_E_NOMEM, "no memory") : check_names(d, names, err);
+
+	for (size_t i = 0; i < d->modules_cnt && r >= 0; i++) {
+		const struct hp_deb_module *module = &d->modules[i];
+
+		if (!is_asked(module, names))
+			continue;
+		r = look_at(module, m, p, &bases[hits], err);
+		if (r == 0 && names->cnt > 0)
+			r = hp_err_set(err, HP_E_BASELINE, "none of the changed objects is part of '%s'", hp_esc(module->path));
+		if (r <= 0)
+			continue;
+		hits++;
+		first = first != NULL ? first : module;
+		one_package &= strcmp(first->package, module->package) == 0;
+	}
+	if (r >= 0)
+		r = check_hits(hits, names, err);
+	if (r < 0) {
+		for (size_t i = 0; i < hits; i++)
+			hp_coverage_release(&bases[i].coverage);
+		return r;
+	}
+	p->baseline_name = one_package ? first->package : hp_arena_strndup(&d->arena, d->spec, strcspn(d->spec, "="));
+	p->baseline_version = d->version;
+	return hp_packing_aim(p, bases, hits, err);
 }
 
 static int
-pack(struct hp_debian *d, const char *module, struct hp_packing *p)
+pack(struct hp_debian *d, const struct hp_opt_list *modules, struct hp_packing *p)
 {
 	HP_AUTO(hp_patchset) struct hp_patchset set = { 0 };
 	HP_AUTO(hp_members) struct hp_members m = { 0 };
 	const char *originals = hp_arena_printf(&d->arena, "%s/originals", d->dir);
-	struct candidate c = { 0 };
+	const struct hp_diff_file *files = NULL;
 	struct hp_err err = { 0 };
-	size_t changed = 0;
+	size_t changed = 0, cnt = 0;
 	int r = originals == NULL ? hp_err_set(&err, HP_E_NOMEM, "no memory")
 	                          : hp_members_open(originals, d->rebuild.source, true, &m, &err);
 
@@ -148,21 +180,23 @@ pack(struct hp_debian *d, const char *module, struct hp_packing *p)
 	if (r == 0 && changed == 0 && m.added_cnt == 0)
 		r = hp_err_set(&err, HP_E_NOTHING, "the patch changes no object file");
 	if (r == 0)
-		r = choose(d, module, &m, p, &c, &err);
-	if (r < 0)
+		r = choose(d, modules, &m, p, &err);
+	if (r == 0)
+		files = hp_members_select(&m, &cnt, &err);
+	if (r < 0 || files == NULL)
 		return hp_out_fail(&err, p->json);
-	hp_note("%zu of %zu changed objects are in it", c.members_cnt, changed);
-	r = hp_packing_diff_files(p, c.files, c.files_cnt, &set);
+	hp_note("%zu of %zu changed objects are in %s", cnt - m.added_cnt, changed, p->bases_cnt > 1 ? "them" : "it");
+	r = hp_packing_diff_files(p, files, cnt, &set);
 	return r != HP_EXIT_OK ? r : hp_packing_write(p, &set);
 }
 
 int
-hp_debian_build(struct hp_debian *d, const char *module, struct hp_packing *p)
+hp_debian_build(struct hp_debian *d, const struct hp_opt_list *modules, struct hp_packing *p)
 {
 	struct hp_err err = { 0 };
 
 	if (hp_debian_prepare(d, &err) < 0 || hp_debian_patched(d, &err) < 0)
 		return hp_out_fail(&err, p->json);
 	hp_note("built in %.1f s and, with the fix, %.1f s", d->rebuild.seconds[0], d->rebuild.seconds[1]);
-	return pack(d, module, p);
+	return pack(d, modules, p);
 }

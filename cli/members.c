@@ -66,7 +66,8 @@ add_olds(struct hp_members *m, const char *original, const char *patched, bool a
 	m->objects = hp_arena_array(&m->arena, cnt, sizeof(*m->objects));
 	m->files = hp_arena_array(&m->arena, cnt, sizeof(*m->files));
 	m->changed = hp_arena_array(&m->arena, cnt, sizeof(*m->changed));
-	if (m->objects == NULL || m->files == NULL || m->changed == NULL)
+	m->wanted = hp_arena_array(&m->arena, cnt, sizeof(*m->wanted));
+	if (m->objects == NULL || m->files == NULL || m->changed == NULL || m->wanted == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory");
 	for (size_t i = 0; i < cnt && r == 0; i++) {
 		const char *old_path = hp_arena_printf(&m->arena, "%s/%s", original, paths[i]);
@@ -117,8 +118,25 @@ hp_members_open(const char *original, const char *patched, bool all, struct hp_m
 	return r;
 }
 
+size_t
+hp_members_count(const struct hp_members *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->objects_cnt; i++)
+		n += m->objects[i].in_module && m->changed[i];
+	return n;
+}
+
+void
+hp_members_want(struct hp_members *m)
+{
+	for (size_t i = 0; i < m->objects_cnt; i++)
+		m->wanted[i] |= m->objects[i].in_module && m->changed[i];
+}
+
 const struct hp_diff_file *
-hp_members_select(struct hp_members *m, size_t *ret_cnt, size_t *ret_changed, struct hp_err *err)
+hp_members_select(struct hp_members *m, size_t *ret_cnt, struct hp_err *err)
 {
 	struct hp_diff_file *v = hp_arena_array(&m->arena, m->objects_cnt + m->added_cnt, sizeof(*v));
 	size_t n = 0;
@@ -128,9 +146,8 @@ hp_members_select(struct hp_members *m, size_t *ret_cnt, size_t *ret_changed, st
 		return NULL;
 	}
 	for (size_t i = 0; i < m->objects_cnt; i++)
-		if (m->objects[i].in_module && m->changed[i])
+		if (m->wanted[i])
 			v[n++] = m->files[i];
-	*ret_changed = n;
 	for (size_t i = 0; i < m->added_cnt; i++)
 		v[n++] = m->added[i];
 	*ret_cnt = n;

@@ -15,6 +15,7 @@ struct hp_members {
 	struct hp_prove_object *objects; /* sorted by path */
 	struct hp_diff_file *files;      /* of the same index */
 	bool *changed;                   /* likewise: the two sides differ */
+	bool *wanted;                    /* likewise: see hp_members_want() */
 	size_t objects_cnt;
 	struct hp_diff_file *added;
 	size_t added_cnt;
@@ -24,9 +25,12 @@ struct hp_members {
  * HP_E_IO, HP_E_FORMAT not an object, LTO bytecode; HP_E_NOMEM. */
 HP_MUST_CHECK int hp_members_open(const char *original, const char *patched, bool all, struct hp_members *ret,
                                   struct hp_err *err);
-/* hp_members_select(m, ret_cnt, err): after hp_prove(m->objects): the changed pairs whose object is in the module, and what was
- * added. *ret_changed: how many of them are in the module. NULL: no memory. */
-const struct hp_diff_file *hp_members_select(struct hp_members *m, size_t *ret_cnt, size_t *ret_changed, struct hp_err *err);
+/* hp_members_count(m): after hp_prove(m->objects): how many changed objects are in the module. hp_members_want(): these go along.
+ */
+size_t hp_members_count(const struct hp_members *m);
+void hp_members_want(struct hp_members *m);
+/* hp_members_select(m, ret_cnt, err): the wanted pairs, and what was added. NULL: no memory. */
+const struct hp_diff_file *hp_members_select(struct hp_members *m, size_t *ret_cnt, struct hp_err *err);
 void hp_members_release(struct hp_members *m);
 
 static inline void

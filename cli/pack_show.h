@@ -2,14 +2,15 @@
 #ifndef HP_CLI_PACK_SHOW_H
 #define HP_CLI_PACK_SHOW_H
 
-#include "cli/coverage.h"
-#include "formats/patchset.h"
-#include "packager/pack.h"
+#include <stdbool.h>
+#include <stddef.h>
 
-/* hp_pack_show(set, report, path, len, signer, json): the package ${path} of ${len} bytes was written; signer: the key's id as
- * text, NULL for an unsigned one. */
-void hp_pack_show(const struct hp_patchset *set, const struct hp_pack_report *report, const char *path, size_t len,
-                  const char *signer, const struct hp_coverage *cov, bool json);
+struct hp_pack_report;
+struct hp_packing;
+struct hp_patchset;
+
+/* hp_pack_show(p, set, report, len): the package of ${len} bytes was written. */
+void hp_pack_show(const struct hp_packing *p, const struct hp_patchset *set, const struct hp_pack_report *report, size_t len);
 /* hp_pack_show_verdict(set, json): nothing to patch, or refused, with the reasons. Returns the exit status. */
 int hp_pack_show_verdict(const struct hp_patchset *set, bool json);
 

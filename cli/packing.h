@@ -9,11 +9,11 @@
 #include "base/err.h"
 #include "cli/coverage.h"
 #include "cli/debug_find.h"
+#include "cli/opts.h"
 #include "cli/supply.h"
+#include "packager/pack.h"
 
 struct hp_diff_file;
-struct hp_pack_options;
-struct hp_patchset;
 struct hp_seckey;
 
 /* Rows of an option table for the documents in a package. `s` is a struct hp_supply. */
@@ -22,13 +22,25 @@ struct hp_seckey;
 	{ 0, "builder", HP_OPT_STR, &(s).builder, "URI", "who builds, for the provenance statement" }, \
 	{ 0, "patch-digest-only", HP_OPT_FLAG, &(s).digest_only, NULL, "do not put the patch's text into the package" }
 
+/* A module that the package is for, and the files that belong to it. */
+struct hp_packing_base {
+	const char *path;
+	const char *debug_file;   /* path, NULL = look for one */
+	const char *debug_source; /* for the manifest, NULL = "debug-file" */
+	const char *twin; /* path of a rebuild that debug_file belongs to, NULL = it belongs to the baseline itself */
+	/* Filled in: */
+	struct hp_buf bytes, debug_bytes, twin_bytes;
+	struct hp_debug_found found; /* instead of debug_bytes */
+	struct hp_coverage coverage; /* by hp_packing_make(), or by the caller of hp_packing_aim() */
+};
+
 struct hp_packing {
 	/* Set by the verb. */
-	const char *baseline;   /* path; NULL = set later, before hp_packing_read() */
-	const char *debug_file; /* path, NULL = look for one */
+	struct hp_opt_list baselines;   /* paths; none = hp_packing_aim() comes later */
+	struct hp_opt_list debug_files; /* paths, in any order */
 	struct hp_debug_search search;
-	const char *debug_source; /* for the manifest, NULL = "debug-file" */
-	const char *twin;       /* path of a rebuild that debug_file belongs to, NULL = it belongs to the baseline itself */
+	struct hp_coverage coverage;    /* what to measure; the results are in bases */
+	struct hp_opt_list outside;     /* patterns of objects that are in no baseline */
 	const char *baseline_name, *baseline_version; /* for the manifest, NULL = from the path, unknown */
 	const char *meta;       /* path, NULL = none */
 	const char *name;       /* of the hotpatch, NULL = from meta or made up */
@@ -39,21 +51,21 @@ struct hp_packing {
 	const char *out;        /* path of the package */
 	bool json;
 	struct hp_supply supply;
-	struct hp_coverage coverage; /* measured by hp_packing_make(), or by the caller before hp_packing_write() */
-	/* Filled by hp_packing_open(). */
-	struct hp_buf baseline_bytes, debug_bytes, twin_bytes, meta_bytes;
-	struct hp_debug_found found; /* instead of debug_bytes */
+	/* Filled by hp_packing_open() and hp_packing_aim(). */
+	struct hp_packing_base bases[HP_PKG_TARGETS_MAX];
+	struct hp_pack_baseline pack_bases[HP_PKG_TARGETS_MAX]; /* the same for the packager */
+	size_t bases_cnt;
+	struct hp_buf meta_bytes;
 	struct hp_seckey *seckey;
 };
 
-/* hp_packing_open(p, err): read the baseline and the other inputs and unlock the key, so that what is wrong with them is said
- * before anything that takes time. */
+/* hp_packing_open(p, err): read baselines and the other inputs and unlock the key, so that what is wrong with them is said
+ * before anything that takes time. A debug file belongs to the baseline that has its build ID. */
 HP_MUST_CHECK int hp_packing_open(struct hp_packing *p, struct hp_err *err);
-/* hp_packing_read(p, err): read baseline, debug file (or find it) and twin; instead of those that were read before. */
-HP_MUST_CHECK int hp_packing_read(struct hp_packing *p, struct hp_err *err);
+/* hp_packing_aim(p, bases, cnt, err): these modules instead of those before; their files are read. The paths stay the caller's.
+ */
+HP_MUST_CHECK int hp_packing_aim(struct hp_packing *p, const struct hp_packing_base *bases, size_t cnt, struct hp_err *err);
 void hp_packing_release(struct hp_packing *p);
-/* hp_packing_options(p): for hp_pack() and hp_prove(); valid until the next hp_packing_read(). */
-struct hp_pack_options hp_packing_options(const struct hp_packing *p);
 
 /* hp_packing_make(p, original, patched): compare the two trees (folders, .a or .o); when the change can be hot, pack, sign if
  * there is a key, and write the package whole or not at all. Prints the result or what is in the way. Returns the exit status. */

@@ -93,13 +93,15 @@ add_file(json_t *list, const char *folder, const char *name, struct hp_view data
 
 /* All that went in: modules, patch, and the objects of both trees that differ. */
 static json_t *
-dependencies(const struct hp_supply *s, const struct hp_patchset *set, const struct hp_supply_file *files, size_t cnt)
+dependencies(const struct hp_supply *s, const struct hp_patchset *set, const struct hp_pack_baseline *bases, size_t cnt)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < cnt; i++)
-		if (files[i].data.len > 0)
-			add_file(list, i == 0 ? "baseline/" : "debug/", base_name(files[i].name), files[i].data);
+	for (size_t i = 0; i < cnt; i++) {
+		add_file(list, "baseline/", base_name(bases[i].path), bases[i].file);
+		if (bases[i].debug.len > 0)
+			add_file(list, "debug/", base_name(bases[i].debug_path), bases[i].debug);
+	}
 	add_file(list, "", "source.patch", hp_buf_view(&s->patch_bytes));
 	for (size_t i = 0; i < set->pairs_cnt; i++) {
 		const struct hp_pair *p = &set->pairs[i];
@@ -112,21 +114,42 @@ dependencies(const struct hp_supply *s, const struct hp_patchset *set, const str
 	return list;
 }
 
-/* What compilers and linkers wrote into the baseline's .comment: distinct strings in their order. */
-static json_t *
-comments(struct hp_view baseline)
+static bool
+has_text(const json_t *list, const char *str)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v)
+		if (strcmp(json_string_value(v), str) == 0)
+			return true;
+	return false;
+}
+
+/* What compilers and linkers wrote into the .comment of a baseline. */
+static void
+add_comments(const struct hp_pack_baseline *base, json_t *list)
 {
 	HP_AUTO(hp_elf) struct hp_elf *elf = NULL;
-	json_t *list = json_array();
 	uint32_t sec;
 	const char *str;
 
-	if (hp_elf_open(baseline, "baseline", &elf, NULL) < 0 || (sec = hp_elf_find_sec(elf, ".comment")) == HP_NONE)
-		return list;
+	if (hp_elf_open(base->file, base->path, &elf, NULL) < 0 || (sec = hp_elf_find_sec(elf, ".comment")) == HP_NONE)
+		return;
 	for (uint64_t off = 0; (str = hp_view_str(elf->secs[sec].data, off)) != NULL && json_array_size(list) < 64;
 	     off += strlen(str) + 1)
-		if (str[0] != '\0')
+		if (str[0] != '\0' && !has_text(list, str))
 			(void)json_array_append_new(list, text(str));
+}
+
+/* Of all baselines: distinct strings in their order. */
+static json_t *
+comments(const struct hp_pack_baseline *bases, size_t cnt)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < cnt; i++)
+		add_comments(&bases[i], list);
 	return list;
 }
 
@@ -156,20 +179,20 @@ subjects(const struct hp_pkg *pkg)
 }
 
 static json_t *
-provenance(const struct hp_supply *s, const struct hp_patchset *set, const struct hp_pkg *pkg, const struct hp_supply_file *files,
-           size_t cnt)
+provenance(const struct hp_supply *s, const struct hp_patchset *set, const struct hp_pkg *pkg,
+           const struct hp_pack_baseline *bases, size_t cnt)
 {
 	const struct hp_manifest *man = pkg->man;
 	json_t *external = json_pack("{s:o, s:I, s:o}", "name", text(man->name), "serial", (json_int_t)man->serial, "patches",
 	                             strings(s->patches, s->patches_cnt, true));
 	json_t *internal = json_pack("{s:o, s:o}", "toolchain", strings(man->toolchain, man->toolchain_cnt, false),
-	                             "baseline_comment", comments(files[0].data));
+	                             "baseline_comment", comments(bases, cnt));
 	json_t *definition, *details;
 
 	if (s->command != NULL)
 		(void)json_object_set_new(external, "command", strings((const char *const *)s->command, SIZE_MAX, false));
 	definition = json_pack("{s:s, s:o, s:o, s:o}", "buildType", BUILD_TYPE, "externalParameters", external,
-	                       "internalParameters", internal, "resolvedDependencies", dependencies(s, set, files, cnt));
+	                       "internalParameters", internal, "resolvedDependencies", dependencies(s, set, bases, cnt));
 	details = json_pack("{s:{s:s, s:{s:s}}}", "builder", "id", s->builder != NULL ? s->builder : BUILDER_UNNAMED, "version",
 	                    "hpbuild", HP_VERSION);
 	return json_pack("{s:s, s:o, s:s, s:{s:o, s:o}}", "_type", STATEMENT_TYPE, "subject", subjects(pkg), "predicateType",
@@ -191,30 +214,49 @@ vex_time(char *ret, size_t len)
 		(void)snprintf(ret, len, "1970-01-01T00:00:00Z");
 }
 
+/* The file of a target, by its build ID. */
+static bool
+find_file(const struct hp_man_target *t, const struct hp_pack_baseline *bases, size_t cnt, struct hp_view *ret)
+{
+	for (size_t i = 0; i < cnt; i++) {
+		HP_AUTO(hp_elf) struct hp_elf *elf = NULL;
+		struct hp_view id;
+
+		if (hp_elf_open(bases[i].file, bases[i].path, &elf, NULL) == 0 && hp_elf_build_id(elf, &id) &&
+		    hp_view_eq(id, hp_view_of(t->build_id, t->build_id_len))) {
+			*ret = bases[i].file;
+			return true;
+		}
+	}
+	return false;
+}
+
 static json_t *
-vex_products(const struct hp_manifest *man, struct hp_view baseline)
+vex_products(const struct hp_manifest *man, const struct hp_pack_baseline *bases, size_t cnt)
 {
 	json_t *list = json_array();
 	char hex[2 * HP_BUILD_ID_LEN_MAX + 1];
+	struct hp_view file;
 	uint8_t sum[32];
 	char sha[65];
 
-	hp_hash_sha256(baseline, sum);
-	hp_hex(sum, sizeof(sum), sha);
 	for (size_t i = 0; i < man->targets_cnt; i++) {
 		json_t *product;
 
 		hp_hex(man->targets[i].build_id, man->targets[i].build_id_len, hex);
 		product = json_pack("{s:o}", "@id", json_sprintf("urn:gnu-build-id:%s", hex));
-		if (man->targets_cnt == 1)
+		if (find_file(&man->targets[i], bases, cnt, &file)) {
+			hp_hash_sha256(file, sum);
+			hp_hex(sum, sizeof(sum), sha);
 			(void)json_object_set_new(product, "hashes", json_pack("{s:s}", "sha-256", sha));
+		}
 		(void)json_array_append_new(list, product);
 	}
 	return list;
 }
 
 static json_t *
-vex(const struct hp_supply *s, const struct hp_manifest *man, struct hp_view baseline)
+vex(const struct hp_supply *s, const struct hp_manifest *man, const struct hp_pack_baseline *bases, size_t cnt)
 {
 	json_t *statements = json_array(), *doc;
 	char when[32];
@@ -223,11 +265,11 @@ vex(const struct hp_supply *s, const struct hp_manifest *man, struct hp_view bas
 
 	vex_time(when, sizeof(when));
 	for (size_t i = 0; i < man->fixes_cnt; i++)
-		(void)json_array_append_new(statements,
-		                            json_pack("{s:{s:s}, s:o, s:s, s:o}", "vulnerability", "name", man->fixes[i],
-		                                      "products", vex_products(man, baseline), "status", "fixed", "status_notes",
-		                                      json_sprintf("once hotpatch '%s' (serial %llu) is applied to the process",
-		                                                   man->name, (unsigned long long)man->serial)));
+		(void)json_array_append_new(
+			statements, json_pack("{s:{s:s}, s:o, s:s, s:o}", "vulnerability", "name", man->fixes[i], "products",
+		                              vex_products(man, bases, cnt), "status", "fixed", "status_notes",
+		                              json_sprintf("once hotpatch '%s' (serial %llu) is applied to the process",
+		                                           man->name, (unsigned long long)man->serial)));
 	doc = json_pack("{s:s, s:s, s:s, s:i, s:o}", "@context", VEX_CONTEXT, "author",
 	                s->builder != NULL ? s->builder : BUILDER_UNNAMED, "timestamp", when, "version", 1, "statements",
 	                statements);
@@ -261,7 +303,7 @@ dump(json_t *value, struct hp_buf *ret, struct hp_err *err)
 }
 
 static int
-rebuild(const struct hp_supply *s, const struct hp_patchset *set, const struct hp_supply_file *files, size_t cnt,
+rebuild(const struct hp_supply *s, const struct hp_patchset *set, const struct hp_pack_baseline *bases, size_t cnt,
         struct hp_pkg *pkg, struct hp_buf *ret, struct hp_err *err)
 {
 	HP_AUTO(hp_buf) struct hp_buf statement = { 0 }, made_vex = { 0 };
@@ -281,17 +323,17 @@ rebuild(const struct hp_supply *s, const struct hp_patchset *set, const struct h
 			docs.patch = hp_buf_view(&s->patch_bytes);
 	}
 	if (s->vex == NULL && pkg->man->fixes_cnt > 0) {
-		r = dump(vex(s, pkg->man, files[0].data), &made_vex, err);
+		r = dump(vex(s, pkg->man, bases, cnt), &made_vex, err);
 		docs.vex = hp_buf_view(&made_vex);
 	}
 	if (r == 0)
-		r = dump(provenance(s, set, pkg, files, cnt), &statement, err);
+		r = dump(provenance(s, set, pkg, bases, cnt), &statement, err);
 	docs.provenance = hp_buf_view(&statement);
 	return r == 0 ? hp_pkg_build_with(pkg->man, pkg->payloads, &docs, ret, err) : r;
 }
 
 int
-hp_supply_add(const struct hp_supply *s, const struct hp_patchset *set, const struct hp_supply_file *files, size_t cnt,
+hp_supply_add(const struct hp_supply *s, const struct hp_patchset *set, const struct hp_pack_baseline *bases, size_t cnt,
               struct hp_buf *signed_part, struct hp_err *err)
 {
 	HP_AUTO(hp_buf) struct hp_buf bare = *signed_part;
@@ -302,7 +344,7 @@ hp_supply_add(const struct hp_supply *s, const struct hp_patchset *set, const st
 	r = hp_pkg_parse(hp_buf_view(&bare), &pkg, err);
 	if (r < 0)
 		return r;
-	r = rebuild(s, set, files, cnt, &pkg, signed_part, err);
+	r = rebuild(s, set, bases, cnt, &pkg, signed_part, err);
 	hp_pkg_release(&pkg);
 	return r;
 }

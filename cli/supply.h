@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "formats/patchset.h"
+#include "packager/pack.h"
 
 #define HP_PATCH_LEN_MAX ((uint64_t)64 << 20) /* bytes of all source patches together */
 #define HP_DOC_LEN_MAX ((uint64_t)16 << 20)   /* bytes of a document that --vex gives */
@@ -28,15 +28,10 @@ struct hp_supply {
 HP_MUST_CHECK int hp_supply_open(struct hp_supply *s, struct hp_err *err);
 void hp_supply_release(struct hp_supply *s);
 
-/* One input file of the packaging, for the statement. */
-struct hp_supply_file {
-	const char *name;
-	struct hp_view data; /* len 0: not there */
-};
-
-/* hp_supply_add(s, set, files, cnt, signed_part, err): replace ${signed_part} by one with the documents in it, and with the
- * digest of the patch in its manifest. files: baseline, debug file. HP_E_FORMAT also: the meta file tells another digest. */
-HP_MUST_CHECK int hp_supply_add(const struct hp_supply *s, const struct hp_patchset *set, const struct hp_supply_file *files,
-                                size_t cnt, struct hp_buf *signed_part, struct hp_err *err);
+/* hp_supply_add(s, set, baselines, cnt, signed_part, err): replace ${signed_part} by one with the documents in it, and with the
+ * digest of the patch in its manifest. HP_E_FORMAT also: the meta file tells another digest. */
+HP_MUST_CHECK int hp_supply_add(const struct hp_supply *s, const struct hp_patchset *set,
+                                const struct hp_pack_baseline *baselines, size_t cnt, struct hp_buf *signed_part,
+                                struct hp_err *err);
 
 #endif

@@ -1,7 +1,9 @@
-/* What the packager's files share. One struct hp_pk per call of hp_pack(); everything in it lives in its arena.
+/* What the packager's files share. One struct hp_pk for each baseline of a call of hp_pack(); everything in it lives in its
+ * arena.
  *
- * Order: hp_locate() fills objs[] and names, hp_plan_redirects() decides which entries are redirected, hp_resolve() makes items
- * and fixes from the redirected functions outwards, hp_layout() gives the items addresses and writes image and fixup table.
+ * Order: hp_locate() fills objs[] and names, hp_judge() says which objects are in which module, hp_plan_redirects() decides which
+ * entries are redirected, hp_resolve() makes items and fixes from the redirected functions outwards, hp_layout_place() gives the
+ * items addresses, hp_layout_write() makes image and fixup table.
  */
 #ifndef HP_PACKAGER_INTERNAL_H
 #define HP_PACKAGER_INTERNAL_H
@@ -10,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/map.h"
 #include "formats/elf_module.h"
-#include "formats/fixup.h"
+#include "formats/package.h"
 #include "formats/preimage.h"
 #include "packager/pack.h"
 
@@ -97,7 +99,9 @@ struct hp_fix {
 struct hp_pk {
 	struct hp_arena arena;
 	const struct hp_patchset *set;
-	const struct hp_pack_options *opts;
+	const struct hp_pack_baseline *base;
+	bool touched;            /* gets a payload */
+	uint32_t target;         /* index in the manifest, when touched */
 	struct hp_module *mod;
 	struct hp_pk_obj *objs;  /* one for each pair of the set */
 	size_t objs_cnt;
@@ -108,6 +112,8 @@ struct hp_pk {
 	bool lenient;            /* objects that do not fit are a result, not an error */
 	bool direct_functions;   /* the module was linked with -Bsymbolic-functions: exported functions are bound directly */
 	struct hp_item *items, **items_tail;
+	struct hp_item **unresolved; /* the next item whose references are to be looked at */
+	struct hp_layout *layout;
 	struct hp_fix *fixes, **fixes_tail;
 	struct hp_find *finds;   /* scratch for one match */
 	uint32_t finds_max;      /* relocations of a part for which it has room */
@@ -125,8 +131,21 @@ void hp_pk_finish(struct hp_pk *pk);
 
 /* locate.c: prove the touched objects against the baseline and collect addresses. */
 HP_MUST_CHECK int hp_locate(struct hp_pk *pk, struct hp_err *err);
-/* judge.c: after locating: which objects are part of the module; HP_E_BASELINE when one is, but differs. */
-HP_MUST_CHECK int hp_judge(struct hp_pk *pk, struct hp_err *err);
+/* judge.c: after locating: what the proof says about one object and one module. */
+enum hp_fit {
+	HP_FIT_OTHER,   /* it is no part of the module */
+	HP_FIT_WHOLE,   /* part of it, and nothing of it differs */
+	HP_FIT_DIFFERS, /* the module has other bytes under names that only this object has */
+};
+enum hp_fit hp_fit_of(const struct hp_pk *pk, const struct hp_pk_obj *obj);
+/* hp_list_proven(pk, err): before hp_fit_of(): names of proven functions. */
+HP_MUST_CHECK int hp_list_proven(struct hp_pk *pk, struct hp_err *err);
+/* hp_proven_elsewhere(pk, obj, name): another object of the set proves a function of this name. */
+bool hp_proven_elsewhere(const struct hp_pk *pk, const struct hp_pk_obj *obj, const char *name);
+/* hp_first_mismatch(obj): the first part of the original that the module has, but with other bytes; HP_NONE = none. */
+uint32_t hp_first_mismatch(const struct hp_pk_obj *obj);
+/* assign.c: which objects are part of which modules. HP_E_BASELINE when one is, but differs, or is in none. */
+HP_MUST_CHECK int hp_judge(struct hp_pk *pks, size_t cnt, const struct hp_pack_options *opts, struct hp_err *err);
 /* duplicates.c: weak definitions that lost against another object's become HP_FUNC_ABSENT; before hp_judge() looks at states. */
 HP_MUST_CHECK int hp_mark_lost(struct hp_pk *pk, struct hp_err *err);
 /* hp_drop_duplicates(pk, err): of objects that are proven at the same places the one that was linked stays in the module.
@@ -160,15 +179,15 @@ bool hp_finds_agree(const struct hp_pk *pk, const struct hp_pk_obj *obj, const s
 HP_MUST_CHECK int hp_note_section(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t sec_idx, uint64_t va, const char *from,
                                   struct hp_err *err);
 
-/* redirect.c: entries, functions that share one address, room for the jump. */
+/* redirect.c: entries, functions that share one address, room for the jump. Sets ${touched}. */
 HP_MUST_CHECK int hp_plan_redirects(struct hp_pk *pk, struct hp_err *err);
 /* hp_entry_of(mod, va, len): ${va}, or behind a leading endbr64. */
 uint64_t hp_entry_of(const struct hp_module *mod, uint64_t va, uint64_t len);
 /* hp_is_piece(name): a part of another function that has no entry of its own (".cold"). */
 bool hp_is_piece(const char *name);
 
-/* resolve.c, target.c: items and fixes. */
-HP_MUST_CHECK int hp_resolve(struct hp_pk *pk, struct hp_err *err);
+/* resolve.c, target.c: items and fixes of all modules of the package. */
+HP_MUST_CHECK int hp_resolve(struct hp_pk *pks, size_t cnt, struct hp_err *err);
 
 /* Where a reference goes. */
 struct hp_target {
@@ -218,9 +237,12 @@ struct hp_item *hp_item_cell(struct hp_pk *pk, const struct hp_target *target, c
 HP_MUST_CHECK int hp_fix_new(struct hp_pk *pk, struct hp_item *item, uint64_t off, enum hp_fixup_form form,
                              const struct hp_target *target, int64_t addend, const char *what, struct hp_err *err);
 
-/* layout.c: image file and fixup table. ret_mem_len: bytes in memory. */
-HP_MUST_CHECK int hp_layout(struct hp_pk *pk, struct hp_buf *ret_image, struct hp_buf *ret_fixups, uint64_t *ret_mem_len,
-                            struct hp_err *err);
+/* layout.c: addresses of the items, of all modules before the first is written; then image file and fixup table. ret_mem_len:
+ * bytes in memory. hp_layout_release(): in between, or after a failure. */
+HP_MUST_CHECK int hp_layout_place(struct hp_pk *pk, struct hp_err *err);
+HP_MUST_CHECK int hp_layout_write(struct hp_pk *pk, struct hp_buf *ret_image, struct hp_buf *ret_fixups, uint64_t *ret_mem_len,
+                                  struct hp_err *err);
+void hp_layout_release(struct hp_pk *pk);
 
 /* ehframe.c: unwind records of the included functions. */
 struct hp_eh {
@@ -235,6 +257,18 @@ struct hp_eh {
 HP_MUST_CHECK int hp_eh_collect(struct hp_pk *pk, struct hp_eh *ret, struct hp_err *err);
 /* hp_eh_place(eh, frame_va, hdr_va, ret_hdr, err): items have addresses: fill in the FDEs, make .eh_frame_hdr. */
 HP_MUST_CHECK int hp_eh_place(struct hp_eh *eh, uint64_t frame_va, uint64_t hdr_va, struct hp_buf *ret_hdr, struct hp_err *err);
+
+/* report.c: hp_is_replaced(item): an entry of the baseline leads to it. hp_is_added(item): a function with a name of its own that
+ * only the payload has; pieces and stubs are not worth a line. */
+bool hp_is_replaced(const struct hp_item *item);
+bool hp_is_added(const struct hp_item *item);
+/* hp_describe(pk, item, ret): a replaced function for the manifest. */
+void hp_describe(const struct hp_pk *pk, const struct hp_item *item, struct hp_man_func *ret);
+const char *hp_base_name(const char *path);
+int hp_cmp_str(const void *a, const void *b); /* for qsort(3) on const char * */
+/* hp_report(pks, cnt, man, payloads, ret, err): ${man} and ${payloads} have the touched modules only. */
+HP_MUST_CHECK int hp_report(const struct hp_pk *pks, size_t cnt, const struct hp_manifest *man, const struct hp_payload *payloads,
+                            struct hp_pack_report *ret, struct hp_err *err);
 
 /* meta.c: fields that people give. Sets name, serial, baseline_*, fixes, supersedes, flags, expires, source_patch of ${man}. */
 HP_MUST_CHECK int hp_meta_read(struct hp_view json, struct hp_arena *arena, struct hp_manifest *man, struct hp_err *err);

@@ -1,5 +1,5 @@
-/* What the proof means for each object: part of this module and proven, not part of it, or a baseline that does not fit.
- * And the addresses that follow from it. */
+/* What the proof means for one object and one module: part of it and proven, not part of it, or a baseline that does not fit. And
+ * the addresses that follow from it. Several modules: assign.c. */
 #include "packager/internal.h"
 
 #include <inttypes.h>
@@ -25,8 +25,8 @@ count(const struct hp_pk_obj *obj, enum hp_func_state state)
 }
 
 /* Names of proven functions, each with the object that proves it; HP_NONE when several do. */
-static int
-list_proven(struct hp_pk *pk, struct hp_err *err)
+int
+hp_list_proven(struct hp_pk *pk, struct hp_err *err)
 {
 	for (uint32_t o = 0; o < pk->objs_cnt; o++) {
 		const struct hp_pk_obj *obj = &pk->objs[o];
@@ -53,8 +53,8 @@ list_proven(struct hp_pk *pk, struct hp_err *err)
 
 /* Does another object of the set prove a function of this name? Build trees hold objects compiled twice (with and without -fPIC)
  * and several programs; of a pair of such twins only one is in the module. */
-static bool
-proven_elsewhere(const struct hp_pk *pk, const struct hp_pk_obj *obj, const char *name)
+bool
+hp_proven_elsewhere(const struct hp_pk *pk, const struct hp_pk_obj *obj, const char *name)
 {
 	uint64_t by;
 
@@ -83,7 +83,7 @@ has_own_code(const struct hp_pk *pk, const struct hp_pk_obj *obj)
 
 	for (uint32_t i = 0; i < parts->cnt; i++)
 		if (is_func(parts, i) && obj->places[i].state == HP_FUNC_PROVEN && !obj->places[i].by_place &&
-		    !proven_elsewhere(pk, obj, hp_part_name(parts, i)))
+		    !hp_proven_elsewhere(pk, obj, hp_part_name(parts, i)))
 			return true;
 	return false;
 }
@@ -104,7 +104,7 @@ is_other_module(const struct hp_pk *pk, const struct hp_pk_obj *obj)
 	for (uint32_t i = 0; i < parts->cnt; i++) {
 		if (!is_func(parts, i) || obj->places[i].state != HP_FUNC_MISMATCH)
 			continue;
-		if (!proven_elsewhere(pk, obj, hp_part_name(parts, i)))
+		if (!hp_proven_elsewhere(pk, obj, hp_part_name(parts, i)))
 			return false;
 		claimed = true;
 	}
@@ -117,24 +117,27 @@ is_other_module(const struct hp_pk *pk, const struct hp_pk_obj *obj)
 	return pk->mod->has_files || !has_own_code(pk, obj);
 }
 
-static int
-judge_obj(struct hp_pk *pk, struct hp_pk_obj *obj, struct hp_err *err)
+uint32_t
+hp_first_mismatch(const struct hp_pk_obj *obj)
 {
-	const struct hp_parts *parts = obj->pair->old_obj->parts;
-
-	if (is_other_module(pk, obj))
-		return 0;
-	obj->in_module = true;
-	for (uint32_t i = 0; i < parts->cnt; i++)
+	for (uint32_t i = 0; i < obj->pair->old_obj->parts->cnt; i++)
 		if (obj->places[i].state == HP_FUNC_MISMATCH)
-			return hp_say_mismatch(pk, obj, i, err);
-	return 0;
+			return i;
+	return HP_NONE;
+}
+
+enum hp_fit
+hp_fit_of(const struct hp_pk *pk, const struct hp_pk_obj *obj)
+{
+	if (is_other_module(pk, obj))
+		return HP_FIT_OTHER;
+	return hp_first_mismatch(obj) != HP_NONE ? HP_FIT_DIFFERS : HP_FIT_WHOLE;
 }
 
 int
 hp_judge_members(struct hp_pk *pk, struct hp_err *err)
 {
-	int r = list_proven(pk, err);
+	int r = hp_list_proven(pk, err);
 
 	for (size_t o = 0; o < pk->objs_cnt && r == 0; o++) {
 		struct hp_pk_obj *obj = &pk->objs[o];
@@ -142,39 +145,6 @@ hp_judge_members(struct hp_pk *pk, struct hp_err *err)
 		obj->in_module = !is_other_module(pk, obj);
 	}
 	return r;
-}
-
-int
-hp_judge(struct hp_pk *pk, struct hp_err *err)
-{
-	const struct hp_pk_obj *last = NULL;
-	bool any = false;
-	int r = hp_mark_lost(pk, err);
-
-	if (r == 0)
-		r = list_proven(pk, err);
-	if (r < 0)
-		return r;
-	for (size_t o = 0; o < pk->objs_cnt; o++) {
-		struct hp_pk_obj *obj = &pk->objs[o];
-
-		if (!obj->changed)
-			continue;
-		if (obj->pair->old_obj == NULL) {
-			obj->in_module = true; /* a new object; what is used of it decides */
-			continue;
-		}
-		last = obj;
-		r = judge_obj(pk, obj, err);
-		if (r < 0)
-			return r;
-		any |= obj->in_module;
-	}
-	if (!any && last != NULL)
-		return hp_say_none(pk, last, err);
-	if (!any)
-		return hp_err_set(err, HP_E_BASELINE, "the patch changes no object of '%s'", hp_esc(pk->opts->baseline_path));
-	return hp_drop_duplicates(pk, err);
 }
 
 static int

@@ -26,7 +26,7 @@ struct sec {
 	bool used;
 };
 
-struct layout {
+struct hp_layout {
 	struct hp_pk *pk;
 	struct hp_eh eh;
 	struct hp_buf hdr;  /* .eh_frame_hdr */
@@ -44,7 +44,7 @@ up(uint64_t v, uint64_t align)
 
 /* Give every item of a class its address; from ${pos}, returns the end. */
 static uint64_t
-place_items(struct layout *lo, enum hp_item_class cls, enum sec_idx idx, uint64_t pos)
+place_items(struct hp_layout *lo, enum hp_item_class cls, enum sec_idx idx, uint64_t pos)
 {
 	struct sec *sec = &lo->secs[idx];
 
@@ -67,7 +67,7 @@ place_items(struct layout *lo, enum hp_item_class cls, enum sec_idx idx, uint64_
 }
 
 static uint64_t
-place_eh(struct layout *lo, uint64_t pos)
+place_eh(struct hp_layout *lo, uint64_t pos)
 {
 	struct sec *hdr = &lo->secs[S_EH_HDR], *frame = &lo->secs[S_EH_FRAME];
 
@@ -79,7 +79,7 @@ place_eh(struct layout *lo, uint64_t pos)
 }
 
 static int
-place(struct layout *lo, struct hp_err *err)
+place(struct hp_layout *lo, struct hp_err *err)
 {
 	uint64_t pos;
 
@@ -108,7 +108,7 @@ pad_to(struct hp_buf *out, uint64_t off, uint8_t fill, struct hp_err *err)
 }
 
 static int
-write_items(struct layout *lo, enum hp_item_class cls, uint8_t fill, struct hp_err *err)
+write_items(struct hp_layout *lo, enum hp_item_class cls, uint8_t fill, struct hp_err *err)
 {
 	bool first = true;
 
@@ -128,7 +128,7 @@ write_items(struct layout *lo, enum hp_item_class cls, uint8_t fill, struct hp_e
 }
 
 static int
-write_eh(struct layout *lo, struct hp_err *err)
+write_eh(struct hp_layout *lo, struct hp_err *err)
 {
 	int r;
 
@@ -159,7 +159,7 @@ add_sym(struct hp_buf *syms, struct hp_buf *strs, const struct hp_item *it, uint
 
 /* Names for people and debuggers. All local: nothing links against a payload. */
 static int
-write_symbols(struct layout *lo, struct hp_err *err)
+write_symbols(struct hp_layout *lo, struct hp_err *err)
 {
 	static const enum sec_idx of_class[] = { S_TEXT, S_RODATA, S_DATA, S_BSS };
 	HP_AUTO(hp_buf) struct hp_buf syms = { 0 };
@@ -186,7 +186,7 @@ write_symbols(struct layout *lo, struct hp_err *err)
 }
 
 static void
-number_sections(struct layout *lo)
+number_sections(struct hp_layout *lo)
 {
 	uint32_t n = 0;
 
@@ -227,7 +227,7 @@ add_shdr(struct hp_buf *out, const struct sec *s, uint32_t name, enum sec_idx id
 }
 
 static int
-write_sections(struct layout *lo, uint64_t *ret_shoff, uint32_t *ret_cnt, struct hp_err *err)
+write_sections(struct hp_layout *lo, uint64_t *ret_shoff, uint32_t *ret_cnt, struct hp_err *err)
 {
 	uint32_t names[S_CNT] = { 0 };
 	uint64_t start = lo->out->len;
@@ -253,7 +253,7 @@ write_sections(struct layout *lo, uint64_t *ret_shoff, uint32_t *ret_cnt, struct
 }
 
 static void
-put_phdr(struct layout *lo, uint32_t type, uint32_t flags, uint64_t off, uint64_t file_len, uint64_t mem_len, uint64_t align)
+put_phdr(struct hp_layout *lo, uint32_t type, uint32_t flags, uint64_t off, uint64_t file_len, uint64_t mem_len, uint64_t align)
 {
 	uint8_t *p = lo->out->p + EHDR_LEN + (size_t)lo->phdrs_cnt++ * PHDR_LEN;
 
@@ -268,7 +268,7 @@ put_phdr(struct layout *lo, uint32_t type, uint32_t flags, uint64_t off, uint64_
 }
 
 static void
-put_headers(struct layout *lo, uint64_t shoff, uint32_t shnum)
+put_headers(struct hp_layout *lo, uint64_t shoff, uint32_t shnum)
 {
 	static const uint8_t ident[] = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT, ELFOSABI_NONE };
 	const struct sec *text = &lo->secs[S_TEXT], *ro = &lo->secs[S_RODATA], *eh = &lo->secs[S_EH_FRAME],
@@ -307,7 +307,7 @@ put_headers(struct layout *lo, uint64_t shoff, uint32_t shnum)
 
 /* Known now: distances inside the image, constants, and in a non-PIE executable the module's own addresses. */
 static bool
-is_known(const struct layout *lo, const struct hp_fix *fix)
+is_known(const struct hp_layout *lo, const struct hp_fix *fix)
 {
 	if (fix->kind == HP_FIX_CONST)
 		return true;
@@ -317,7 +317,7 @@ is_known(const struct layout *lo, const struct hp_fix *fix)
 }
 
 static int
-apply_known(struct layout *lo, const struct hp_fix *fix, struct hp_err *err)
+apply_known(struct hp_layout *lo, const struct hp_fix *fix, struct hp_err *err)
 {
 	uint64_t place = fix->item->va + fix->off;
 	uint64_t v = fix->kind == HP_FIX_ITEM ? fix->target->va : fix->value;
@@ -337,8 +337,25 @@ cmp_fixup(const void *a, const void *b)
 	return x->place < y->place ? -1 : x->place > y->place;
 }
 
+static struct hp_fixup
+fixup_of(const struct hp_pk *pk, const struct hp_fix *fix)
+{
+	struct hp_fixup f = { .place = fix->item->va + fix->off, .form = fix->form, .import = HP_FIXUP_NO_IMPORT,
+		              .addend = fix->addend };
+
+	if (fix->kind == HP_FIX_ITEM) {
+		f.kind = HP_KIND_PAYLOAD;
+		f.target = fix->target->va;
+	} else {
+		f.kind = fix->kind == HP_FIX_MODULE ? HP_KIND_MODULE : HP_KIND_SLOT;
+		f.module = (uint16_t)pk->target;
+		f.target = fix->value;
+	}
+	return f;
+}
+
 static int
-write_fixups(struct layout *lo, struct hp_buf *ret, struct hp_err *err)
+write_fixups(struct hp_layout *lo, struct hp_buf *ret, struct hp_err *err)
 {
 	size_t cnt = 0, n = 0;
 	struct hp_fixup *v;
@@ -356,16 +373,7 @@ write_fixups(struct layout *lo, struct hp_buf *ret, struct hp_err *err)
 				return r;
 			continue;
 		}
-		v[n++] = (struct hp_fixup){
-			.place = fix->item->va + fix->off,
-			.form = fix->form,
-			.import = HP_FIXUP_NO_IMPORT,
-			.kind = fix->kind == HP_FIX_ITEM     ? HP_KIND_PAYLOAD
-			        : fix->kind == HP_FIX_MODULE ? HP_KIND_MODULE
-			                                     : HP_KIND_SLOT,
-			.target = fix->kind == HP_FIX_ITEM ? fix->target->va : fix->value,
-			.addend = fix->addend,
-		};
+		v[n++] = fixup_of(lo->pk, fix);
 		memset(lo->out->p + v[n - 1].place, 0, hp_fixup_len(fix->form)); /* same bytes whatever the object had there */
 	}
 	if (n > 0)
@@ -379,41 +387,65 @@ write_fixups(struct layout *lo, struct hp_buf *ret, struct hp_err *err)
 }
 
 int
-hp_layout(struct hp_pk *pk, struct hp_buf *ret_image, struct hp_buf *ret_fixups, uint64_t *ret_mem_len, struct hp_err *err)
+hp_layout_place(struct hp_pk *pk, struct hp_err *err)
 {
-	struct layout lo = { .pk = pk, .out = ret_image };
-	uint32_t shnum;
-	uint64_t shoff;
 	int r;
 
-	r = hp_eh_collect(pk, &lo.eh, err);
+	pk->layout = hp_arena_alloc(&pk->arena, sizeof(*pk->layout));
+	if (pk->layout == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory");
+	*pk->layout = (struct hp_layout){ .pk = pk };
+	r = hp_eh_collect(pk, &pk->layout->eh, err);
+	return r == 0 ? place(pk->layout, err) : r;
+}
+
+static int
+write_all(struct hp_layout *lo, struct hp_buf *ret_fixups, struct hp_err *err)
+{
+	int r;
+
+	number_sections(lo);
+	r = hp_buf_add_zero(lo->out, EHDR_LEN + PHDRS_MAX * PHDR_LEN, err);
 	if (r == 0)
-		r = place(&lo, err);
-	if (r == 0) {
-		number_sections(&lo);
-		r = hp_buf_add_zero(ret_image, EHDR_LEN + PHDRS_MAX * PHDR_LEN, err);
-	}
+		r = write_items(lo, HP_ITEM_TEXT, 0xcc, err);
 	if (r == 0)
-		r = write_items(&lo, HP_ITEM_TEXT, 0xcc, err);
+		r = write_items(lo, HP_ITEM_RODATA, 0, err);
 	if (r == 0)
-		r = write_items(&lo, HP_ITEM_RODATA, 0, err);
+		r = write_eh(lo, err);
 	if (r == 0)
-		r = write_eh(&lo, err);
+		r = write_items(lo, HP_ITEM_DATA, 0, err);
+	if (r == 0 && lo->secs[S_BSS].used && !lo->secs[S_DATA].used)
+		r = pad_to(lo->out, up(lo->out->len, HP_IMAGE_PAGE), 0, err);
 	if (r == 0)
-		r = write_items(&lo, HP_ITEM_DATA, 0, err);
-	if (r == 0 && lo.secs[S_BSS].used && !lo.secs[S_DATA].used)
-		r = pad_to(ret_image, up(ret_image->len, HP_IMAGE_PAGE), 0, err);
+		r = write_fixups(lo, ret_fixups, err);
+	return r == 0 ? write_symbols(lo, err) : r;
+}
+
+int
+hp_layout_write(struct hp_pk *pk, struct hp_buf *ret_image, struct hp_buf *ret_fixups, uint64_t *ret_mem_len, struct hp_err *err)
+{
+	struct hp_layout *lo = pk->layout;
+	uint32_t shnum = 0;
+	uint64_t shoff = 0;
+	int r;
+
+	lo->out = ret_image;
+	r = write_all(lo, ret_fixups, err);
 	if (r == 0)
-		r = write_fixups(&lo, ret_fixups, err);
-	if (r == 0)
-		r = write_symbols(&lo, err);
-	if (r == 0)
-		r = write_sections(&lo, &shoff, &shnum, err);
-	if (r == 0) {
-		put_headers(&lo, shoff, shnum);
-		*ret_mem_len = up(lo.mem_end, HP_IMAGE_PAGE);
-	}
-	hp_buf_release(&lo.hdr);
-	hp_buf_release(&lo.eh.frame);
-	return r;
+		r = write_sections(lo, &shoff, &shnum, err);
+	if (r < 0)
+		return r;
+	put_headers(lo, shoff, shnum);
+	*ret_mem_len = up(lo->mem_end, HP_IMAGE_PAGE);
+	return 0;
+}
+
+void
+hp_layout_release(struct hp_pk *pk)
+{
+	if (pk->layout == NULL)
+		return;
+	hp_buf_release(&pk->layout->hdr);
+	hp_buf_release(&pk->layout->eh.frame);
+	pk->layout = NULL;
 }

@@ -221,6 +221,6 @@ hp_say_none(const struct hp_pk *pk, const struct hp_pk_obj *obj, struct hp_err *
 
 	(void)hp_err_set(err, HP_E_BASELINE, "%s%s", known ? "likely cause: " : "it may have been built from ", hp_esc(cause));
 	return hp_err_add(err, "none of the changed objects ('%s' ...) is part of '%s'%s", hp_esc(obj->pair->path),
-	                  hp_esc(pk->opts->baseline_path),
+	                  hp_esc(pk->base->path),
 	                  !pk->mod->has_symtab ? ", as far as can be seen without its symbols (give its --debug-file)" : "");
 }

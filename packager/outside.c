@@ -105,15 +105,19 @@ hp_check_signatures(struct hp_pk *pk, struct hp_err *err)
 
 		if (strcmp(reason->rule, "HP1015") != 0)
 			continue;
-		if (hp_map_get_str(&pk->mod->exports, reason->symbol, &idx))
-			return hp_err_set(err, HP_E_REFUSED,
-			                  "the signature of '%s' changed, and the baseline exports it: other modules may call it",
-			                  hp_esc(reason->symbol));
-		for (size_t o = 0; o < pk->objs_cnt && r == 0; o++)
-			if (pk->objs[o].in_module && pk->objs[o].pair->old_obj != NULL &&
-			    strcmp(pk->objs[o].pair->path, reason->object) == 0 &&
-			    find_original(&pk->objs[o], reason->symbol, &target))
+		for (size_t o = 0; o < pk->objs_cnt && r == 0; o++) {
+			const struct hp_pk_obj *obj = &pk->objs[o];
+
+			if (!obj->in_module || obj->pair->old_obj == NULL || strcmp(obj->pair->path, reason->object) != 0)
+				continue;
+			if (hp_map_get_str(&pk->mod->exports, reason->symbol, &idx))
+				return hp_err_set(err, HP_E_REFUSED,
+				                  "the signature of '%s' changed, and the baseline exports it: other modules may "
+				                  "call it",
+				                  hp_esc(reason->symbol));
+			if (find_original(obj, reason->symbol, &target))
 				r = check_function(pk, reason->symbol, target, err);
+		}
 		if (r < 0)
 			return r;
 	}

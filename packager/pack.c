@@ -11,11 +11,11 @@
 
 /* The ID of a rebuild counts for the debug file when both load the same bytes. */
 static int
-check_twin(const struct hp_pack_options *o, struct hp_elf *twin, struct hp_err *err)
+check_twin(const struct hp_pack_baseline *o, struct hp_elf *twin, struct hp_err *err)
 {
 	HP_AUTO(hp_elf) struct hp_elf *base = NULL;
 	uint64_t va;
-	int r = hp_elf_open(o->baseline, o->baseline_path, &base, err);
+	int r = hp_elf_open(o->file, o->path, &base, err);
 
 	if (r < 0)
 		return r;
@@ -29,7 +29,7 @@ check_twin(const struct hp_pack_options *o, struct hp_elf *twin, struct hp_err *
 static int
 open_module(struct hp_pk *pk, struct hp_err *err)
 {
-	const struct hp_pack_options *o = pk->opts;
+	const struct hp_pack_baseline *o = pk->base;
 	HP_AUTO(hp_elf) struct hp_elf *twin = NULL;
 	struct hp_debug_file debug = { .bytes = o->debug, .path = o->debug_path != NULL ? o->debug_path : "",
 		                       .source = o->debug_source != NULL ? o->debug_source : "debug-file",
@@ -43,22 +43,22 @@ open_module(struct hp_pk *pk, struct hp_err *err)
 		if (r == 0 && !hp_elf_build_id(twin, &debug.id))
 			r = hp_err_set(err, HP_E_BASELINE, "'%s' has no build ID", hp_esc(o->twin_path));
 	}
-	return r < 0 ? r : hp_module_open(o->baseline, o->baseline_path, o->debug.len > 0 ? &debug : NULL, &pk->mod, err);
+	return r < 0 ? r : hp_module_open(o->file, o->path, o->debug.len > 0 ? &debug : NULL, &pk->mod, err);
 }
 
 int
 hp_pk_start(struct hp_pk *pk, struct hp_err *err)
 {
-	const struct hp_pack_options *o = pk->opts;
 	int r;
 
 	if (pk->set->machine != EM_X86_64)
 		return hp_err_set(err, HP_E_ARCH, "objects for ELF machine %u; only x86-64 can be packed", pk->set->machine);
 	pk->items_tail = &pk->items;
 	pk->fixes_tail = &pk->fixes;
+	pk->unresolved = &pk->items;
 	r = open_module(pk, err);
 	if (r < 0)
-		return hp_err_add(err, "baseline '%s'", hp_esc(o->baseline_path));
+		return hp_err_add(err, "baseline '%s'", hp_esc(pk->base->path));
 	pk->objs_cnt = pk->set->pairs_cnt;
 	pk->objs = hp_arena_array(&pk->arena, pk->objs_cnt, sizeof(*pk->objs));
 	if (pk->objs == NULL)
@@ -71,6 +71,7 @@ hp_pk_start(struct hp_pk *pk, struct hp_err *err)
 void
 hp_pk_finish(struct hp_pk *pk)
 {
+	hp_layout_release(pk);
 	hp_module_free(pk->mod);
 	hp_map_release(&pk->names);
 	hp_map_release(&pk->proven);
@@ -88,47 +89,6 @@ cmp_func(const void *a, const void *b)
 }
 
 static int
-cmp_str(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static const char *
-base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash != NULL ? slash + 1 : path;
-}
-
-/* The item is an entry of its own in the baseline: how is it described in the manifest? */
-static void
-describe(const struct hp_pk *pk, const struct hp_item *it, struct hp_man_func *ret)
-{
-	uint32_t twin = it->obj->pair->new_twin[it->part_idx];
-	const struct hp_part *old = &it->obj->pair->old_obj->parts->v[twin];
-	struct hp_view code = { 0 };
-
-	*ret = (struct hp_man_func){ .name = it->name, .address = it->obj->places[twin].va, .size = old->len, .payload = it->va };
-	ret->entry = hp_entry_of(pk->mod, ret->address, ret->size);
-	if (hp_module_code_at(pk->mod, ret->address, ret->size, &code))
-		hp_hash_256(code, ret->preimage);
-}
-
-static bool
-is_replaced(const struct hp_item *it)
-{
-	return it->obj != NULL && it->func && it->obj->redirects[it->part_idx] == HP_REDIRECT_ENTRY;
-}
-
-/* Functions with a name of their own; pieces and stubs are not worth a line. */
-static bool
-is_added(const struct hp_item *it)
-{
-	return it->obj != NULL && it->func && !is_replaced(it) && it->name[0] != '\0' && !hp_is_piece(it->name);
-}
-
-static int
 fill_target(struct hp_pk *pk, struct hp_man_target *t, struct hp_err *err)
 {
 	size_t cnt = 0, n = 0;
@@ -140,9 +100,9 @@ fill_target(struct hp_pk *pk, struct hp_man_target *t, struct hp_err *err)
 	if (t->funcs == NULL || t->added == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory");
 	for (const struct hp_item *it = pk->items; it != NULL; it = it->next) {
-		if (is_replaced(it))
-			describe(pk, it, &t->funcs[t->funcs_cnt++]);
-		else if (is_added(it))
+		if (hp_is_replaced(it))
+			hp_describe(pk, it, &t->funcs[t->funcs_cnt++]);
+		else if (hp_is_added(it))
 			t->added[t->added_cnt++] = it->name;
 	}
 	qsort(t->funcs, t->funcs_cnt, sizeof(*t->funcs), cmp_func);
@@ -151,13 +111,13 @@ fill_target(struct hp_pk *pk, struct hp_man_target *t, struct hp_err *err)
 			return hp_err_set(err, HP_E_BASELINE, "functions '%s' and '%s' overlap in the baseline at 0x%llx",
 			                  hp_esc(t->funcs[i - 1].name), hp_esc(t->funcs[i].name),
 			                  (unsigned long long)t->funcs[i].address);
-	qsort(t->added, t->added_cnt, sizeof(*t->added), cmp_str);
+	qsort(t->added, t->added_cnt, sizeof(*t->added), hp_cmp_str);
 	/* Two objects may each add a static function of one name: named once. */
 	for (size_t i = 0; i < t->added_cnt; i++)
 		if (n == 0 || strcmp(t->added[n - 1], t->added[i]) != 0)
 			t->added[n++] = t->added[i];
 	t->added_cnt = n;
-	t->name = base_name(pk->opts->baseline_path);
+	t->name = hp_base_name(pk->base->path);
 	t->cpu = "x86_64";
 	t->kind = pk->mod->kind;
 	t->build_id_len = (uint32_t)pk->mod->build_id.len;
@@ -167,13 +127,13 @@ fill_target(struct hp_pk *pk, struct hp_man_target *t, struct hp_err *err)
 }
 
 static int
-fill_waivers(struct hp_pk *pk, struct hp_manifest *man, struct hp_err *err)
+fill_waivers(const struct hp_patchset *set, struct hp_arena *arena, struct hp_manifest *man, struct hp_err *err)
 {
-	man->waivers = hp_arena_array(&pk->arena, pk->set->reasons_cnt, sizeof(*man->waivers));
+	man->waivers = hp_arena_array(arena, set->reasons_cnt, sizeof(*man->waivers));
 	if (man->waivers == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory");
-	for (size_t i = 0; i < pk->set->reasons_cnt; i++) {
-		const struct hp_reason *why = &pk->set->reasons[i];
+	for (size_t i = 0; i < set->reasons_cnt; i++) {
+		const struct hp_reason *why = &set->reasons[i];
 
 		if (why->waived)
 			man->waivers[man->waivers_cnt++] = (struct hp_man_waiver){ why->rule, why->symbol, why->message, 0 };
@@ -182,178 +142,33 @@ fill_waivers(struct hp_pk *pk, struct hp_manifest *man, struct hp_err *err)
 }
 
 static int
-fill_manifest(struct hp_pk *pk, struct hp_manifest *man, struct hp_err *err)
+fill_manifest(const struct hp_patchset *set, const struct hp_pack_options *o, struct hp_arena *arena, struct hp_manifest *man,
+              struct hp_err *err)
 {
-	const struct hp_pack_options *o = pk->opts;
+	const char *first = hp_base_name(o->baselines[0].path);
 	int r;
 
 	man->name = "";
-	man->baseline_name = o->baseline_name != NULL ? o->baseline_name : base_name(o->baseline_path);
+	man->baseline_name = o->baseline_name != NULL ? o->baseline_name : first;
 	man->baseline_version = o->baseline_version != NULL ? o->baseline_version : "";
 	man->source_patch = "";
 	man->tool = o->tool;
-	man->toolchain = pk->set->toolchain;
-	man->toolchain_cnt = pk->set->toolchain_cnt;
-	r = hp_meta_read(o->meta, &pk->arena, man, err);
+	man->toolchain = set->toolchain;
+	man->toolchain_cnt = set->toolchain_cnt;
+	r = hp_meta_read(o->meta, arena, man, err);
 	if (r < 0)
 		return r;
 	if (o->name != NULL)
 		man->name = o->name;
 	if (man->name[0] == '\0')
-		man->name = hp_arena_printf(&pk->arena, "%s-hotpatch", base_name(o->baseline_path));
+		man->name = hp_arena_printf(arena, "%s-hotpatch", first);
 	if (o->serial != 0)
 		man->serial = o->serial;
 	if (man->serial == 0)
 		man->serial = 1;
 	if (man->name == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory");
-	return fill_waivers(pk, man, err);
-}
-
-static uint64_t
-code_len(const struct hp_pk *pk)
-{
-	uint64_t len = 0;
-
-	for (const struct hp_item *it = pk->items; it != NULL; it = it->next)
-		len += it->cls == HP_ITEM_TEXT ? it->len : 0;
-	return len;
-}
-
-static int
-report_objects(const struct hp_pk *pk, struct hp_pack_report *rep, struct hp_err *err)
-{
-	rep->objects = hp_arena_array(&rep->arena, pk->objs_cnt, sizeof(*rep->objects));
-	if (rep->objects == NULL)
-		return hp_err_set(err, HP_E_NOMEM, "no memory");
-	for (size_t o = 0; o < pk->objs_cnt; o++) {
-		const struct hp_pk_obj *obj = &pk->objs[o];
-		struct hp_pack_object *out = &rep->objects[rep->objects_cnt];
-
-		if (!obj->changed)
-			continue;
-		*out = (struct hp_pack_object){ .path = hp_arena_strdup(&rep->arena, obj->pair->path),
-			                        .in_module = obj->in_module };
-		if (out->path == NULL)
-			return hp_err_set(err, HP_E_NOMEM, "no memory");
-		rep->objects_cnt++;
-		for (uint32_t i = 0; obj->pair->old_obj != NULL && i < obj->pair->old_obj->parts->cnt; i++) {
-			if (obj->pair->old_obj->parts->v[i].kind != HP_PART_FUNC || obj->pair->old_obj->parts->v[i].len == 0)
-				continue;
-			out->funcs_cnt++;
-			out->proven_cnt += obj->places[i].state == HP_FUNC_PROVEN;
-			out->dropped_cnt += obj->places[i].state == HP_FUNC_ABSENT;
-		}
-	}
-	return 0;
-}
-
-static int
-report_dropped(const struct hp_pk *pk, struct hp_pack_report *rep, struct hp_err *err)
-{
-	size_t cap = 0;
-
-	for (int pass = 0; pass < 2; pass++) {
-		if (pass == 1)
-			rep->dropped = hp_arena_array(&rep->arena, cap, sizeof(*rep->dropped));
-		if (pass == 1 && rep->dropped == NULL)
-			return hp_err_set(err, HP_E_NOMEM, "no memory");
-		for (size_t o = 0; o < pk->objs_cnt; o++) {
-			const struct hp_pair *pair = pk->objs[o].pair;
-
-			if (!pk->objs[o].in_module || pair->old_obj == NULL || pair->new_obj == NULL)
-				continue;
-			for (uint32_t i = 0; i < pair->new_obj->parts->cnt; i++) {
-				uint32_t twin = pair->new_twin[i];
-				const char *name;
-
-				if (pair->new_obj->parts->v[i].kind != HP_PART_FUNC || !pair->include[i] || twin == HP_NONE ||
-				    pk->objs[o].places[twin].state != HP_FUNC_ABSENT)
-					continue;
-				name = hp_part_name(pair->new_obj->parts, i);
-				if (pass == 0)
-					cap++;
-				else
-					rep->dropped[rep->dropped_cnt++] = hp_arena_strdup(&rep->arena, name);
-			}
-		}
-	}
-	for (size_t i = 0; i < rep->dropped_cnt; i++)
-		if (rep->dropped[i] == NULL)
-			return hp_err_set(err, HP_E_NOMEM, "no memory");
-	qsort(rep->dropped, rep->dropped_cnt, sizeof(*rep->dropped), cmp_str);
-	return 0;
-}
-
-static int
-cmp_report(const void *a, const void *b)
-{
-	const struct hp_pack_func *x = a, *y = b;
-
-	if (x->address != y->address)
-		return x->address < y->address ? -1 : 1;
-	return strcmp(x->name, y->name);
-}
-
-static int
-report_funcs(const struct hp_pk *pk, struct hp_pack_report *rep, struct hp_err *err)
-{
-	size_t cnt = 0;
-
-	for (const struct hp_item *it = pk->items; it != NULL; it = it->next)
-		cnt++;
-	rep->replaced = hp_arena_array(&rep->arena, cnt, sizeof(*rep->replaced));
-	rep->added = hp_arena_array(&rep->arena, cnt, sizeof(*rep->added));
-	if (rep->replaced == NULL || rep->added == NULL)
-		return hp_err_set(err, HP_E_NOMEM, "no memory");
-	for (const struct hp_item *it = pk->items; it != NULL; it = it->next) {
-		struct hp_pack_func f = { .new_size = it->len };
-		struct hp_man_func man;
-
-		if (!is_replaced(it) && !is_added(it))
-			continue;
-		f.name = hp_arena_strdup(&rep->arena, it->name);
-		f.object = hp_arena_strdup(&rep->arena, it->obj->pair->path);
-		if (f.name == NULL || f.object == NULL)
-			return hp_err_set(err, HP_E_NOMEM, "no memory");
-		if (is_replaced(it)) {
-			describe(pk, it, &man);
-			f.address = man.address;
-			f.old_size = man.size;
-			rep->replaced[rep->replaced_cnt++] = f;
-		} else {
-			rep->added[rep->added_cnt++] = f;
-		}
-	}
-	qsort(rep->replaced, rep->replaced_cnt, sizeof(*rep->replaced), cmp_report);
-	qsort(rep->added, rep->added_cnt, sizeof(*rep->added), cmp_report);
-	return 0;
-}
-
-static int
-report(const struct hp_pk *pk, const struct hp_manifest *man, const struct hp_payload *payload, struct hp_pack_report *ret,
-       struct hp_err *err)
-{
-	struct hp_pack_report rep = { .serial = man->serial, .image_len = man->targets[0].image_len,
-		                      .file_len = payload->image.len, .code_len = code_len(pk),
-		                      .fixups_cnt = (uint32_t)(payload->fixups.len / HP_FIXUP_LEN) };
-	int r = report_objects(pk, &rep, err);
-
-	if (r == 0)
-		r = report_dropped(pk, &rep, err);
-	if (r == 0)
-		r = report_funcs(pk, &rep, err);
-	rep.name = hp_arena_strdup(&rep.arena, man->name);
-	rep.symbols = hp_arena_strdup(&rep.arena, pk->mod->symbols);
-	if (r == 0 && (rep.name == NULL || rep.symbols == NULL))
-		r = hp_err_set(err, HP_E_NOMEM, "no memory");
-	if (r < 0) {
-		hp_arena_release(&rep.arena);
-		return r;
-	}
-	hp_hex(pk->mod->build_id.p, pk->mod->build_id.len, rep.build_id);
-	*ret = rep;
-	return 0;
+	return fill_waivers(set, arena, man, err);
 }
 
 /* The name of one of the C++ runtime's own types, _ZTSN10__cxxabiv117__class_type_infoE, is in the file. */
@@ -376,7 +191,6 @@ has_cxx_runtime(struct hp_view file)
 static int
 check_exceptions(const struct hp_pk *pk, struct hp_err *err)
 {
-
 	if (pk->mod->elf->syms_cnt > 1 || hp_module_import(pk->mod, "__cxa_throw") != NULL ||
 	    hp_module_import(pk->mod, "_Unwind_RaiseException") != NULL ||
 	    !has_cxx_runtime(pk->mod->elf->file))
@@ -385,56 +199,142 @@ check_exceptions(const struct hp_pk *pk, struct hp_err *err)
 		err, HP_E_REFUSED,
 		"'%s' is stripped and has C++'s runtime inside: exceptions could not pass a patched function, because its "
 		"unwinder cannot be found in the process",
-		hp_esc(pk->opts->baseline_path));
+		hp_esc(pk->base->path));
+}
+
+/* One call of hp_pack(). */
+struct work {
+	struct hp_pk *pks; /* one for each baseline */
+	size_t cnt;
+	const struct hp_pack_options *opts;
+	struct hp_arena arena;
+	struct hp_man_target *targets; /* touched modules; all that follows has the same indexes */
+	struct hp_payload *payloads;
+	struct hp_buf *images, *fixups;
+	uint32_t targets_cnt;
+};
+
+/* What each module gets. */
+static int
+resolve(struct work *w, struct hp_err *err)
+{
+	int r = 0;
+
+	for (size_t m = 0; m < w->cnt && r == 0; m++)
+		r = hp_locate(&w->pks[m], err);
+	if (r == 0)
+		r = hp_judge(w->pks, w->cnt, w->opts, err);
+	for (size_t m = 0; m < w->cnt && r == 0; m++)
+		r = check_exceptions(&w->pks[m], err);
+	for (size_t m = 0; m < w->cnt && r == 0; m++)
+		r = hp_plan_redirects(&w->pks[m], err);
+	for (size_t m = 0; m < w->cnt && r == 0; m++)
+		r = hp_check_signatures(&w->pks[m], err);
+	if (r == 0)
+		r = hp_resolve(w->pks, w->cnt, err);
+	for (size_t m = 0; m < w->cnt && r == 0; m++)
+		if (w->pks[m].touched)
+			w->pks[m].target = w->targets_cnt++;
+	if (r == 0 && w->targets_cnt == 0)
+		r = hp_err_set(err, HP_E_NOTHING, "none of the changed functions is in '%s'%s: nothing to replace",
+		               hp_esc(w->opts->baselines[0].path), w->cnt > 1 ? " or another baseline" : "");
+	return r;
 }
 
 static int
-pack(struct hp_pk *pk, struct hp_buf *ret_signed_part, struct hp_pack_report *ret_report, struct hp_err *err)
+lay_out(struct work *w, struct hp_err *err)
 {
-	HP_AUTO(hp_buf) struct hp_buf image = { 0 };
-	HP_AUTO(hp_buf) struct hp_buf fixups = { 0 };
-	struct hp_man_target target = { 0 };
-	struct hp_manifest man = { .targets = &target, .targets_cnt = 1 };
-	struct hp_payload payload;
-	int r = fill_manifest(pk, &man, err);
+	int r = 0;
+
+	for (size_t m = 0; m < w->cnt && r == 0; m++)
+		if (w->pks[m].touched)
+			r = hp_layout_place(&w->pks[m], err);
+	for (size_t m = 0; m < w->cnt && r == 0; m++) {
+		struct hp_pk *pk = &w->pks[m];
+		uint32_t t = pk->target;
+
+		if (!pk->touched)
+			continue;
+		r = hp_layout_write(pk, &w->images[t], &w->fixups[t], &w->targets[t].image_len, err);
+		if (r == 0)
+			r = fill_target(pk, &w->targets[t], err);
+		w->payloads[t] = (struct hp_payload){ hp_buf_view(&w->images[t]), hp_buf_view(&w->fixups[t]) };
+	}
+	return r;
+}
+
+static int
+pack(struct work *w, const struct hp_patchset *set, struct hp_buf *ret_signed_part, struct hp_pack_report *ret_report,
+     struct hp_err *err)
+{
+	struct hp_manifest man = { .targets = w->targets };
+	int r = fill_manifest(set, w->opts, &w->arena, &man, err);
 
 	if (r == 0)
-		r = hp_locate(pk, err);
+		r = resolve(w, err);
 	if (r == 0)
-		r = hp_judge(pk, err);
+		r = lay_out(w, err);
+	man.targets_cnt = w->targets_cnt;
 	if (r == 0)
-		r = check_exceptions(pk, err);
-	if (r == 0)
-		r = hp_plan_redirects(pk, err);
-	if (r == 0)
-		r = hp_check_signatures(pk, err);
-	if (r == 0)
-		r = hp_resolve(pk, err);
-	if (r == 0)
-		r = hp_layout(pk, &image, &fixups, &target.image_len, err);
-	if (r == 0)
-		r = fill_target(pk, &target, err);
-	if (r < 0)
-		return r;
-	payload = (struct hp_payload){ hp_buf_view(&image), hp_buf_view(&fixups) };
-	r = hp_pkg_build(&man, &payload, ret_signed_part, err);
-	return r < 0 ? r : report(pk, &man, &payload, ret_report, err);
+		r = hp_pkg_build(&man, w->payloads, ret_signed_part, err);
+	return r < 0 ? r : hp_report(w->pks, w->cnt, &man, w->payloads, ret_report, err);
+}
+
+/* One module cannot be two targets. */
+static int
+check_distinct(const struct work *w, size_t idx, struct hp_err *err)
+{
+	for (size_t m = 0; m < idx; m++)
+		if (hp_view_eq(w->pks[m].mod->build_id, w->pks[idx].mod->build_id))
+			return hp_err_set(err, HP_E_USAGE, "baselines '%s' and '%s' have the same build ID",
+			                  hp_esc(w->pks[m].base->path), hp_esc(w->pks[idx].base->path));
+	return 0;
+}
+
+static int
+start(struct work *w, const struct hp_patchset *set, struct hp_err *err)
+{
+	size_t cnt = w->opts->baselines_cnt;
+	int r = 0;
+
+	if (cnt == 0 || cnt > HP_PKG_TARGETS_MAX)
+		return hp_err_set(err, HP_E_USAGE, "%zu baselines; a package can have 1 to %u", cnt, HP_PKG_TARGETS_MAX);
+	w->pks = hp_arena_array(&w->arena, cnt, sizeof(*w->pks));
+	w->targets = hp_arena_array(&w->arena, cnt, sizeof(*w->targets));
+	w->payloads = hp_arena_array(&w->arena, cnt, sizeof(*w->payloads));
+	w->images = hp_arena_array(&w->arena, cnt, sizeof(*w->images));
+	w->fixups = hp_arena_array(&w->arena, cnt, sizeof(*w->fixups));
+	if (w->pks == NULL || w->targets == NULL || w->payloads == NULL || w->images == NULL || w->fixups == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory");
+	for (size_t m = 0; m < cnt && r == 0; m++) {
+		w->pks[m] = (struct hp_pk){ .set = set, .base = &w->opts->baselines[m] };
+		w->cnt = m + 1;
+		r = hp_pk_start(&w->pks[m], err);
+		if (r == 0)
+			r = check_distinct(w, m, err);
+	}
+	return r;
 }
 
 int
 hp_pack(const struct hp_patchset *set, const struct hp_pack_options *opts, struct hp_buf *ret_signed_part,
         struct hp_pack_report *ret_report, struct hp_err *err)
 {
-	struct hp_pk pk = { .set = set, .opts = opts };
+	struct work w = { .opts = opts };
 	int r;
 
 	if (set->verdict != HP_HOTPATCHABLE)
 		return hp_err_set(err, set->verdict == HP_NOTHING ? HP_E_NOTHING : HP_E_REFUSED,
 		                  set->verdict == HP_NOTHING ? "no functional change" : "the change was refused");
-	r = hp_pk_start(&pk, err);
+	r = start(&w, set, err);
 	if (r == 0)
-		r = pack(&pk, ret_signed_part, ret_report, err);
-	hp_pk_finish(&pk);
+		r = pack(&w, set, ret_signed_part, ret_report, err);
+	for (size_t m = 0; m < w.cnt; m++) {
+		hp_buf_release(&w.images[m]);
+		hp_buf_release(&w.fixups[m]);
+		hp_pk_finish(&w.pks[m]);
+	}
+	hp_arena_release(&w.arena);
 	return r;
 }
 

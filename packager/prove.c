@@ -301,10 +301,9 @@ find_gaps(struct hp_pk *pk, const struct hp_prove_object *objects, struct hp_pro
 static int
 must_match(const struct hp_pk *pk, const struct hp_pk_obj *obj, struct hp_err *err)
 {
-	for (uint32_t i = 0; i < obj->pair->old_obj->parts->cnt; i++)
-		if (obj->places[i].state == HP_FUNC_MISMATCH)
-			return hp_say_mismatch(pk, obj, i, err);
-	return 0;
+	uint32_t i = hp_first_mismatch(obj);
+
+	return i != HP_NONE ? hp_say_mismatch(pk, obj, i, err) : 0;
 }
 
 static int
@@ -336,14 +335,14 @@ prove(struct hp_pk *pk, struct hp_prove_object *objects, struct hp_prove_report 
 }
 
 int
-hp_prove(struct hp_prove_object *objects, size_t cnt, const struct hp_pack_options *opts, struct hp_prove_report *ret,
+hp_prove(struct hp_prove_object *objects, size_t cnt, const struct hp_pack_baseline *base, struct hp_prove_report *ret,
          struct hp_err *err)
 {
 	struct hp_arena arena = { 0 };
 	struct hp_patchset set = { .machine = EM_X86_64,
 		                   .pairs = hp_arena_array(&arena, cnt, sizeof(*set.pairs)),
 		                   .pairs_cnt = cnt };
-	struct hp_pk pk = { .set = &set, .opts = opts, .lenient = true };
+	struct hp_pk pk = { .set = &set, .base = base, .lenient = true };
 	int r = set.pairs == NULL ? hp_err_set(err, HP_E_NOMEM, "no memory") : 0;
 
 	for (size_t i = 0; i < cnt && r == 0; i++) {

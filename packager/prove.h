@@ -59,10 +59,10 @@ struct hp_prove_report {
 	size_t gaps_cnt;
 };
 
-/* hp_prove(objects, cnt, opts, ret, err): of ${opts} only baseline, debug file and twin matter. ret NULL = membership only.
+/* hp_prove(objects, cnt, base, ret, err): against one module. ret NULL = membership only.
  * HP_E_BASELINE no build ID, debug file of another build, a must_match object that differs; HP_E_FORMAT, HP_E_ARCH, HP_E_NOMEM.
  * An object that differs is a result. O(size of the objects x size of the module's code) without a symbol table. */
-HP_MUST_CHECK int hp_prove(struct hp_prove_object *objects, size_t cnt, const struct hp_pack_options *opts,
+HP_MUST_CHECK int hp_prove(struct hp_prove_object *objects, size_t cnt, const struct hp_pack_baseline *base,
                            struct hp_prove_report *ret, struct hp_err *err);
 void hp_prove_release(struct hp_prove_report *report);
 

@@ -253,8 +253,6 @@ check_piece(const struct hp_pk_obj *obj, uint32_t part_idx, struct hp_err *err)
 int
 hp_plan_redirects(struct hp_pk *pk, struct hp_err *err)
 {
-	bool any = false;
-
 	for (size_t o = 0; o < pk->objs_cnt; o++) {
 		struct hp_pk_obj *obj = &pk->objs[o];
 
@@ -267,11 +265,8 @@ hp_plan_redirects(struct hp_pk *pk, struct hp_err *err)
 				r = check_piece(obj, i, err);
 			if (r < 0)
 				return r;
-			any |= obj->redirects[i] == HP_REDIRECT_ENTRY;
+			pk->touched |= obj->redirects[i] == HP_REDIRECT_ENTRY;
 		}
 	}
-	if (!any)
-		return hp_err_set(err, HP_E_NOTHING, "none of the changed functions is in '%s': nothing to replace",
-		                  hp_esc(pk->opts->baseline_path));
 	return 0;
 }

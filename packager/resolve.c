@@ -291,18 +291,9 @@ index_defs(struct hp_pk *pk, struct hp_pk_obj *obj, struct hp_err *err)
 	return 0;
 }
 
-int
-hp_resolve(struct hp_pk *pk, struct hp_err *err)
+static int
+start(struct hp_pk *pk, struct hp_err *err)
 {
-	int r;
-
-	for (size_t o = 0; o < pk->objs_cnt; o++) {
-		if (!pk->objs[o].in_module || pk->objs[o].pair->new_obj == NULL)
-			continue;
-		r = index_defs(pk, &pk->objs[o], err);
-		if (r < 0)
-			return r;
-	}
 	for (size_t o = 0; o < pk->objs_cnt; o++) {
 		struct hp_pk_obj *obj = &pk->objs[o];
 
@@ -312,13 +303,73 @@ hp_resolve(struct hp_pk *pk, struct hp_err *err)
 			if (obj->redirects[i] != HP_REDIRECT_NONE && hp_item_of_part(pk, obj, i) == NULL)
 				return hp_err_set(err, HP_E_NOMEM, "no memory");
 	}
-	/* The list grows while it is walked. */
-	for (struct hp_item *item = pk->items; item != NULL; item = item->next) {
-		if (item->obj == NULL)
-			continue;
-		r = resolve_item(pk, item, err);
+	return 0;
+}
+
+/* The list grows while it is walked. Returns 1 when there was something to do. */
+static int
+go_on(struct hp_pk *pk, struct hp_err *err)
+{
+	int progress = 0;
+
+	while (*pk->unresolved != NULL) {
+		struct hp_item *item = *pk->unresolved;
+		int r = item->obj != NULL ? resolve_item(pk, item, err) : 0;
+
 		if (r < 0)
 			return r;
+		pk->unresolved = &item->next;
+		progress = 1;
+	}
+	return progress;
+}
+
+/* Nothing tells into which module a new object was linked; when one module alone uses it, a copy there is as good. */
+static int
+check_new_objects(const struct hp_pk *pks, size_t cnt, struct hp_err *err)
+{
+	for (size_t o = 0; o < pks[0].objs_cnt; o++) {
+		const struct hp_pair *pair = pks[0].objs[o].pair;
+		const struct hp_pk *user = NULL;
+
+		for (size_t m = 0; m < cnt && pair->old_obj == NULL; m++) {
+			bool used = false;
+
+			for (uint32_t i = 0; i < pair->new_obj->parts->cnt; i++)
+				used |= pks[m].objs[o].items[i] != NULL;
+			if (used && user != NULL)
+				return hp_err_set(
+					err, HP_E_REFUSED,
+					"the new object '%s' is used in '%s' and in '%s': nothing tells into which of them it "
+					"is linked",
+					hp_esc(pair->path), hp_esc(user->base->path), hp_esc(pks[m].base->path));
+			if (used)
+				user = &pks[m];
+		}
 	}
 	return 0;
+}
+
+int
+hp_resolve(struct hp_pk *pks, size_t cnt, struct hp_err *err)
+{
+	int r = 0, progress = 1;
+
+	for (size_t m = 0; m < cnt; m++)
+		for (size_t o = 0; o < pks[m].objs_cnt && r == 0; o++)
+			if (pks[m].objs[o].in_module && pks[m].objs[o].pair->new_obj != NULL)
+				r = index_defs(&pks[m], &pks[m].objs[o], err);
+	for (size_t m = 0; m < cnt && r == 0; m++)
+		if (pks[m].touched)
+			r = start(&pks[m], err);
+	/* Code of one module may need something of another one's payload. */
+	while (r == 0 && progress > 0) {
+		progress = 0;
+		for (size_t m = 0; m < cnt && r == 0; m++) {
+			r = go_on(&pks[m], err);
+			progress |= r > 0;
+			r = r < 0 ? r : 0;
+		}
+	}
+	return r == 0 ? check_new_objects(pks, cnt, err) : r;
 }

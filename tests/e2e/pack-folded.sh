@@ -27,7 +27,7 @@ pack() {
 }
 
 replaced() {
-	sed -n '/"replaced": \[/,/\]/s/.*"name": "\([^"]*\)".*/\1/p' "$W/out" | sort | tr '\n' ' '
+	sed -n '/"replaced": \[/,/\]/s/.*"name": "\([^"]*\)".*/\1/p' "$W/out" | sort -u | tr '\n' ' '
 }
 
 cat >"$W/main.c" <<'END'

@@ -19,7 +19,8 @@ int
 main(int argc, char **argv)
 {
 	struct hp_buf base = { 0 }, out = { 0 };
-	struct hp_pack_options o = { .baseline_path = argv[1], .tool = "packself" };
+	struct hp_pack_baseline module = { .path = argv[1] };
+	struct hp_pack_options o = { .baselines = &module, .baselines_cnt = 1, .tool = "packself" };
 	struct hp_pack_report rep;
 	struct hp_patchset set;
 	struct hp_err err = { 0 };
@@ -30,17 +31,18 @@ main(int argc, char **argv)
 	for (int i = 2; i < argc; i++)
 		mark_all(&set, &set.pairs[i - 2], argv[i]);
 	if (hp_file_read(argv[1], HP_ELF_LEN_MAX, &base, &err) == 0)
-		o.baseline = hp_buf_view(&base);
+		module.file = hp_buf_view(&base);
 	if (err.code != 0 || hp_pack(&set, &o, &out, &rep, &err) < 0) {
 		hp_err_format(&err, text, sizeof(text));
 		(void)fprintf(stderr, "packself: %s\n", text);
 		return 1;
 	}
-	for (size_t i = 0; i < rep.replaced_cnt; i++)
-		(void)printf("function %s %llx\n", rep.replaced[i].name, (unsigned long long)rep.replaced[i].address);
-	for (size_t i = 0; i < rep.objects_cnt; i++) {
-		proven += rep.objects[i].proven_cnt;
-		all += rep.objects[i].funcs_cnt;
+	for (size_t i = 0; i < rep.targets[0].replaced_cnt; i++)
+		(void)printf("function %s %llx\n", rep.targets[0].replaced[i].name,
+		             (unsigned long long)rep.targets[0].replaced[i].address);
+	for (size_t i = 0; i < rep.targets[0].objects_cnt; i++) {
+		proven += rep.targets[0].objects[i].proven_cnt;
+		all += rep.targets[0].objects[i].funcs_cnt;
 	}
 	(void)printf("proven %u of %u\n", proven, all);
 	hp_pack_report_release(&rep);

@@ -40,7 +40,7 @@ int
 main(int argc, char **argv)
 {
 	struct hp_buf base = { 0 };
-	struct hp_pack_options opts = { .baseline_path = argv[1] };
+	struct hp_pack_baseline module = { .path = argv[1] };
 	struct hp_prove_report rep;
 	struct hp_err err = { 0 };
 	size_t cnt = argc > 2 ? (size_t)argc - 2 : 0;
@@ -48,7 +48,7 @@ main(int argc, char **argv)
 
 	if (objects == NULL || argc < 3 || hp_file_read(argv[1], HP_ELF_LEN_MAX, &base, &err) < 0)
 		give_up(&err);
-	opts.baseline = hp_buf_view(&base);
+	module.file = hp_buf_view(&base);
 	for (size_t i = 0; i < cnt; i++) {
 		struct hp_buf file = { 0 };
 
@@ -57,7 +57,7 @@ main(int argc, char **argv)
 		    hp_object_open(&file, argv[i + 2], &objects[i].obj, &err) < 0)
 			give_up(&err);
 	}
-	if (hp_prove(objects, cnt, &opts, &rep, &err) < 0)
+	if (hp_prove(objects, cnt, &module, &rep, &err) < 0)
 		give_up(&err);
 	for (size_t i = 0; i < cnt; i++)
 		show(&objects[i]);

@@ -26,13 +26,15 @@ static void
 pack_with(struct packed *p, const struct hp_pack_options *more, const char *const *changed)
 {
 	struct hp_pack_options o = *more;
+	struct hp_pack_baseline base = { .path = "prog" };
 
 	memset(p, 0, sizeof(*p));
 	hand_set(&p->set, 1);
 	hand_pair(&p->set, &p->set.pairs[0], "work.o", scratch("orig.o"), scratch("fixed.o"), changed);
 	slurp("prog", &p->base);
-	o.baseline_path = "prog";
-	o.baseline = hp_buf_view(&p->base);
+	base.file = hp_buf_view(&p->base);
+	o.baselines = &base;
+	o.baselines_cnt = 1;
 	o.tool = "test";
 	p->code = hp_pack(&p->set, &o, &p->signed_part, &p->report, &p->err);
 	hp_err_format(&p->err, p->text, sizeof(p->text));
@@ -111,7 +113,7 @@ test_contents(void **state)
 		assert_string_equal(t->funcs[0].name, "work");
 		assert_int_equal(t->added_cnt, 1);
 		assert_string_equal(t->added[0], "added");
-		assert_int_equal(p.report.objects[0].proven_cnt, p.report.objects[0].funcs_cnt);
+		assert_int_equal(p.report.targets[0].objects[0].proven_cnt, p.report.targets[0].objects[0].funcs_cnt);
 		assert_fine(hp_image_read(p.pkg.payloads[0].image, &image, &p.err), &p.err);
 		assert_int_equal(image.segs_cnt, 3);
 		assert_true(image.eh_frame_len > 0);
@@ -305,8 +307,8 @@ test_folded(void **state)
 	/* The set as a differ gives it: work() calls another function than before, two() is changed. */
 	PACK(&p, "work", "two");
 	expect_packed(&p);
-	for (size_t i = 0; i < p.report.replaced_cnt; i++)
-		assert_string_equal(p.report.replaced[i].name, "work");
+	for (size_t i = 0; i < p.report.targets[0].replaced_cnt; i++)
+		assert_string_equal(p.report.targets[0].replaced[i].name, "work");
 	done(&p);
 	/* Without its caller the new body of two() would be reached by nobody, or by the callers of one(). */
 	PACK(&p, "two");
