@@ -39,6 +39,7 @@ struct hp_live_opts {
 struct hp_live_report {
 	bool already;         /* nothing to do: the process was in that state */
 	bool reused;          /* a payload from an earlier apply was used */
+	bool unloaded;        /* revert: a module that the package patched is not loaded any more: nothing to restore there */
 	bool completed;       /* an interrupted switch was brought to its end */
 	size_t funcs_cnt;     /* redirected or restored */
 	size_t threads_cnt;   /* stopped in the switch */
@@ -64,6 +65,9 @@ const char *hp_live_comm(const struct hp_live *live);
 HP_MUST_CHECK int hp_live_records(struct hp_live *live, const struct hp_recs **ret, struct hp_err *err);
 /* hp_live_record_holds(live, rec): every entry of ${rec}, one of hp_live_records(), has the bytes that its state promises. */
 bool hp_live_record_holds(const struct hp_live *live, const struct hp_rec *rec);
+/* hp_live_record_unloaded(live, rec): it says applied, but a module of it was unloaded since; it may have been loaded anew,
+ * unpatched. */
+bool hp_live_record_unloaded(const struct hp_live *live, const struct hp_rec *rec);
 
 /* hp_live_runs(live, pkg, err): 1 the process has every module that ${pkg} patches, 0 not. */
 HP_MUST_CHECK int hp_live_runs(struct hp_live *live, const struct hp_verified_pkg *pkg, struct hp_err *err);

@@ -168,6 +168,7 @@ unmap_all(struct hp_job *job, struct hp_borrow *b, struct hp_err *err)
 static int
 map_all(struct hp_job *job, struct hp_borrow *b, struct hp_err *err)
 {
+	int64_t got;
 	int r = 0;
 
 	for (uint32_t i = 0; i < job->plan.rec.targets_cnt && r == 0; i++)
@@ -178,7 +179,11 @@ map_all(struct hp_job *job, struct hp_borrow *b, struct hp_err *err)
 	/* The record comes last: where there is one, the payload has its protections. */
 	for (uint32_t i = 0; i < job->plan.rec.targets_cnt && r == 0; i++)
 		r = protect_payload(job, b, i, err);
-	return r == 0 ? map_record(job, b, err) : r;
+	if (r == 0)
+		r = map_record(job, b, err);
+	if (r == 0 && job->plan.drop != NULL)
+		r = hp_remote_munmap(b, job->plan.drop->va, job->plan.drop->len, &got, err);
+	return r;
 }
 
 /* Bytes of a segment that are not the zeros which fresh memory has anyhow. */
@@ -198,8 +203,10 @@ fill_seg(const struct hp_job *job, uint32_t idx, const struct hp_image_seg *seg,
 	HP_AUTO(hp_mem) uint8_t *have = NULL;
 	int r;
 
+	if (job->plan.targets[idx].gone) /* its variables begin anew as well */
+		return hp_proc_write(job->plan.proc, va, want, (size_t)seg->mem_len, err);
 	if (job->plan.rec.state == HP_REC_BUILDING) {
-		size_t len = used_len(want, seg->mem_len);
+		size_t len = job->plan.old != NULL ? (size_t)seg->mem_len : used_len(want, seg->mem_len);
 
 		/* the record's name stood at the start */
 		if (idx == 0 && seg->va == 0 && len < HP_REC_NAME_LEN)

@@ -7,6 +7,7 @@
 struct hp_live {
 	struct hp_proc proc;
 	struct hp_arena arena; /* of the records that were handed out */
+	struct hp_areas areas; /* from the same moment */
 	struct hp_recs recs;
 };
 
@@ -46,13 +47,12 @@ hp_live_comm(const struct hp_live *live)
 int
 hp_live_records(struct hp_live *live, const struct hp_recs **ret, struct hp_err *err)
 {
-	struct hp_areas areas;
 	int r;
 
 	hp_arena_release(&live->arena);
-	r = hp_proc_maps(&live->proc, &live->arena, &areas, err);
+	r = hp_proc_maps(&live->proc, &live->arena, &live->areas, err);
 	if (r == 0)
-		r = hp_recs_read(&live->proc, &areas, &live->arena, &live->recs, err);
+		r = hp_recs_read(&live->proc, &live->areas, &live->arena, &live->recs, err);
 	if (r == 0)
 		*ret = &live->recs;
 	return r;
@@ -76,13 +76,20 @@ top_of(const struct hp_recs *recs, const struct hp_rec *rec, const struct hp_rec
 	return top;
 }
 
+/* A module that was unloaded has no entries to look at. */
 static bool
-holds(const struct hp_proc *proc, const struct hp_recs *recs, const struct hp_rec *rec)
+holds(const struct hp_proc *proc, const struct hp_areas *areas, const struct hp_recs *recs, const struct hp_rec *rec)
 {
+	bool gone[HP_PKG_TARGETS_MAX];
+
+	for (uint32_t t = 0; t < rec->targets_cnt; t++)
+		gone[t] = hp_rec_target_gone(proc, areas, rec, t);
 	for (uint32_t i = 0; i < rec->entries_cnt; i++) {
 		const struct hp_rec_entry *e = &rec->entries[i];
 		uint8_t now[HP_ARCH_JUMP_LEN];
 
+		if (gone[e->target])
+			continue;
 		if (hp_proc_read(proc, e->va, now, sizeof(now), NULL) < 0)
 			return false;
 		if (rec->state == HP_REC_APPLIED && memcmp(now, top_of(recs, rec, e), sizeof(now)) != 0)
@@ -96,7 +103,16 @@ holds(const struct hp_proc *proc, const struct hp_recs *recs, const struct hp_re
 bool
 hp_live_record_holds(const struct hp_live *live, const struct hp_rec *rec)
 {
-	return holds(&live->proc, &live->recs, rec);
+	return holds(&live->proc, &live->areas, &live->recs, rec);
+}
+
+bool
+hp_live_record_unloaded(const struct hp_live *live, const struct hp_rec *rec)
+{
+	for (uint32_t t = 0; t < rec->targets_cnt && rec->state == HP_REC_APPLIED; t++)
+		if (hp_rec_target_gone(&live->proc, &live->areas, rec, t))
+			return true;
+	return false;
 }
 
 int
@@ -133,7 +149,7 @@ begin(struct hp_live *live, const struct hp_verified_pkg *pkg, bool calls, const
 	r = hp_proc_check(&live->proc, calls, err);
 	if (r < 0)
 		return r;
-	r = hp_plan_make(&live->proc, pkg, &ret->plan, err);
+	r = hp_plan_make(&live->proc, pkg, !calls, &ret->plan, err);
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < ret->plan.rec.targets_cnt; i++)
@@ -158,38 +174,12 @@ already(struct hp_live *live, struct hp_job *job, struct hp_err *err)
 
 	if (r < 0)
 		return r;
-	if (!holds(&live->proc, &job->plan.recs, old))
+	if (!holds(&live->proc, &job->plan.areas, &job->plan.recs, old))
 		return hp_err_set(err, HP_E_BUSY,
 		                  "process %d (%s): the record says %s, but not every entry is so: changed by someone else",
 		                  live->proc.pid, live->proc.comm, hp_rec_state_name(old->state));
 	job->report->already = true;
 	return 0;
-}
-
-/* A payload is there from before: reverted, or left by an hpbuild that was killed. */
-static int
-reapply(struct hp_job *job, struct hp_err *err)
-{
-	enum hp_rec_state was = job->plan.old->state;
-	bool interrupted = was == HP_REC_SWITCHING || was == HP_REC_REVERTING;
-	int r = hp_plan_adopt_old(&job->plan, err);
-
-	if (r < 0)
-		return r;
-	r = hp_install_refill(job, err);
-	if (r == 0)
-		r = hp_ehreg_prepare(job, err);
-	if (r == 0)
-		r = hp_ehreg_add(job, err);
-	if (r == 0)
-		hp_job_step(job, HP_STEP_FILLED);
-	if (r == 0 && !interrupted)
-		r = hp_rec_refresh(job->plan.proc, &job->plan.rec, err);
-	if (r == 0)
-		r = hp_switch(job, true, err);
-	job->report->reused = true;
-	job->report->completed = r == 0 && interrupted;
-	return r;
 }
 
 static int
@@ -215,6 +205,53 @@ apply_new(struct hp_job *job, struct hp_err *err)
 	return r;
 }
 
+/* A module was loaded anew: the payload gets all its bytes again. From here on the record says so; entries of other modules are
+ * still redirected, if there are any. */
+static int
+begin_anew(struct hp_job *job, struct hp_err *err)
+{
+	struct hp_plan *plan = &job->plan;
+	int r = hp_rec_refresh(plan->proc, &plan->rec, err);
+
+	if (r == 0)
+		r = hp_rec_set_state(plan->proc, &plan->rec,
+		                     plan->gone_cnt == plan->rec.targets_cnt ? HP_REC_BUILDING : HP_REC_SWITCHING, err);
+	return r;
+}
+
+/* A payload is there from before: reverted, or left by an hpbuild that was killed, or its module was unloaded. */
+static int
+reapply(struct hp_job *job, struct hp_err *err)
+{
+	enum hp_rec_state was = job->plan.old->state;
+	bool interrupted = was == HP_REC_SWITCHING || was == HP_REC_REVERTING,
+	     unused = was == HP_REC_BUILDING || was == HP_REC_PREPARED;
+	int r = hp_plan_adopt_old(&job->plan, err);
+
+	if (r < 0 && r != HP_E_NOMEM && (unused || job->plan.gone_cnt == job->plan.rec.targets_cnt)) {
+		hp_plan_forget_old(&job->plan);
+		return apply_new(job, err);
+	}
+	if (r == 0 && job->plan.gone_cnt > 0)
+		r = begin_anew(job, err);
+	if (r < 0)
+		return r;
+	r = hp_install_refill(job, err);
+	if (r == 0)
+		r = hp_ehreg_prepare(job, err);
+	if (r == 0)
+		r = hp_ehreg_add(job, err);
+	if (r == 0)
+		hp_job_step(job, HP_STEP_FILLED);
+	if (r == 0 && !interrupted)
+		r = hp_rec_refresh(job->plan.proc, &job->plan.rec, err);
+	if (r == 0)
+		r = hp_switch(job, true, err);
+	job->report->reused = true;
+	job->report->completed = r == 0 && interrupted;
+	return r;
+}
+
 static int
 apply(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_live_opts *opts,
       struct hp_live_report *ret, struct hp_err *err)
@@ -229,7 +266,7 @@ apply(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_l
 	r = hp_plan_allow(&job.plan, opts->allow, opts->allow_cnt, err);
 	if (r == 0)
 		hp_job_step(&job, HP_STEP_PLANNED);
-	if (r == 0 && job.plan.old != NULL && job.plan.old->state == HP_REC_APPLIED)
+	if (r == 0 && job.plan.old != NULL && job.plan.old->state == HP_REC_APPLIED && job.plan.gone_cnt == 0)
 		r = already(live, &job, err);
 	else if (r == 0 && !opts->dry_run)
 		r = job.plan.old != NULL ? reapply(&job, err) : apply_new(&job, err);
@@ -262,7 +299,9 @@ revert(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_
 	} else {
 		r = hp_plan_adopt_old(&job.plan, err);
 		if (r == 0 && !opts->dry_run)
-			r = hp_switch(&job, false, err);
+			r = job.plan.rec.entries_cnt > 0 ? hp_switch(&job, false, err)
+			                                 : hp_rec_set_state(&live->proc, &job.plan.rec, HP_REC_REVERTED, err);
+		ret->unloaded = job.plan.gone_cnt > 0;
 		ret->completed = r == 0 && was != HP_REC_APPLIED;
 	}
 	finish(&job);

@@ -70,6 +70,25 @@ check_func(const struct hp_man_func *f, struct hp_err *err)
 	return 0;
 }
 
+/* The module of a target. A plan to revert wants the one that was patched, and does without one that is not loaded any more. */
+static int
+find_module(struct hp_plan *plan, size_t idx, struct hp_err *err)
+{
+	const struct hp_man_target *man = plan->targets[idx].man;
+	const struct hp_module **ret = &plan->targets[idx].mod;
+
+	for (size_t i = 0; plan->to_revert && plan->old != NULL && idx < plan->old->targets_cnt && i < plan->mods.cnt; i++) {
+		const struct hp_module *m = &plan->mods.v[i];
+
+		if (m->bias == plan->old->targets[idx].bias && m->build_id_len == man->build_id_len &&
+		    memcmp(m->build_id, man->build_id, man->build_id_len) == 0) {
+			*ret = m;
+			return 1;
+		}
+	}
+	return plan->to_revert ? 0 : hp_modules_find(&plan->mods, man, ret, err);
+}
+
 /* Module, image, pre-images. Needs all targets' modules for the next step, so fixups come later. */
 static int
 find_target(struct hp_plan *plan, size_t idx, struct hp_err *err)
@@ -82,20 +101,20 @@ find_target(struct hp_plan *plan, size_t idx, struct hp_err *err)
 	if (strcmp(man->cpu, HP_ARCH_NAME) != 0)
 		return hp_err_set(err, HP_E_UNPATCHABLE, "the package is for CPU '%s', this program patches " HP_ARCH_NAME,
 		                  hp_esc(man->cpu));
-	r = hp_modules_find(&plan->mods, man, &t->mod, err);
+	r = find_module(plan, idx, err);
 	if (r < 0)
 		return r;
-	if (r == 0)
+	if (r == 0 && !plan->to_revert)
 		return hp_err_set(err, HP_E_BASELINE, "process %d (%s) does not run the build of '%s' that the package is for",
 		                  plan->proc->pid, plan->proc->comm, hp_esc(man->name));
-	if (t->mod->machine != HP_ARCH_ELF_MACHINE)
+	if (t->mod != NULL && t->mod->machine != HP_ARCH_ELF_MACHINE)
 		return hp_err_set(err, HP_E_UNPATCHABLE, "module '%s' is for another CPU", hp_esc(man->name));
 	r = hp_image_read(plan->pkg->pkg.payloads[idx].image, &t->image, err);
 	if (r < 0)
 		return r;
 	t->fixups = plan->pkg->pkg.payloads[idx].fixups;
 	t->fixups_cnt = (uint32_t)(t->fixups.len / HP_FIXUP_LEN);
-	for (size_t i = 0; i < man->funcs_cnt; i++) {
+	for (size_t i = 0; i < man->funcs_cnt && t->mod != NULL; i++) {
 		r = check_func(&man->funcs[i], err);
 		if (r == 0)
 			r = hp_mem_preimage_check(plan, t, &man->funcs[i], err);
@@ -141,6 +160,13 @@ func_of(const struct hp_plan *plan, const struct hp_rec_entry *e)
 	return &plan->targets[e->target].man->funcs[e->func];
 }
 
+/* Its entries are not there to be reverted. */
+static bool
+is_left_out(const struct hp_plan *plan, uint32_t target)
+{
+	return plan->to_revert && (plan->targets[target].mod == NULL || plan->targets[target].gone);
+}
+
 static int
 list_entries(struct hp_plan *plan, struct hp_err *err)
 {
@@ -149,7 +175,7 @@ list_entries(struct hp_plan *plan, struct hp_err *err)
 	size_t cnt = 0, n = 0;
 
 	for (size_t t = 0; t < man->targets_cnt; t++)
-		cnt += man->targets[t].funcs_cnt;
+		cnt += is_left_out(plan, (uint32_t)t) ? 0 : man->targets[t].funcs_cnt;
 	rec->entries = hp_arena_array(&plan->arena, cnt, sizeof(*rec->entries));
 	plan->ranges = hp_arena_array(&plan->arena, cnt, sizeof(*plan->ranges));
 	rec->targets = hp_arena_array(&plan->arena, man->targets_cnt, sizeof(*rec->targets));
@@ -158,8 +184,10 @@ list_entries(struct hp_plan *plan, struct hp_err *err)
 	rec->entries_cnt = (uint32_t)cnt;
 	rec->targets_cnt = (uint32_t)man->targets_cnt;
 	for (uint32_t t = 0; t < man->targets_cnt; t++) {
-		rec->targets[t].bias = plan->targets[t].mod->bias;
 		rec->targets[t].payload_len = plan->targets[t].image.mem_len;
+		if (is_left_out(plan, t))
+			continue;
+		rec->targets[t].bias = plan->targets[t].mod->bias;
 		for (uint32_t f = 0; f < man->targets[t].funcs_cnt; f++)
 			rec->entries[n++] = (struct hp_rec_entry){
 				.va = plan->targets[t].mod->bias + man->targets[t].funcs[f].entry, .target = t, .func = f,
@@ -299,7 +327,9 @@ make(struct hp_plan *plan, struct hp_err *err)
 		return hp_err_set(err, HP_E_NOMEM, "no memory for %zu targets", cnt);
 	for (size_t i = 0; i < cnt && r == 0; i++)
 		r = find_target(plan, i, err);
-	for (size_t i = 0; i < cnt && r == 0; i++)
+	if (r == 0)
+		hp_plan_mark_gone(plan);
+	for (size_t i = 0; i < cnt && r == 0 && !plan->to_revert; i++)
 		r = find_window(plan, &plan->targets[i], err);
 	if (r == 0)
 		r = list_entries(plan, err);
@@ -307,11 +337,12 @@ make(struct hp_plan *plan, struct hp_err *err)
 }
 
 int
-hp_plan_make(const struct hp_proc *proc, const struct hp_verified_pkg *pkg, struct hp_plan *ret, struct hp_err *err)
+hp_plan_make(const struct hp_proc *proc, const struct hp_verified_pkg *pkg, bool to_revert, struct hp_plan *ret,
+             struct hp_err *err)
 {
 	int r;
 
-	*ret = (struct hp_plan){ .proc = proc, .pkg = pkg };
+	*ret = (struct hp_plan){ .proc = proc, .pkg = pkg, .to_revert = to_revert };
 	r = make(ret, err);
 	if (r < 0)
 		hp_plan_release(ret);
@@ -397,15 +428,9 @@ bind_target(struct hp_plan *plan, uint32_t idx, struct hp_err *err)
 	return 0;
 }
 
-int
-hp_plan_bind(struct hp_plan *plan, struct hp_err *err)
+static int
+bind_entries(struct hp_plan *plan, struct hp_err *err)
 {
-	for (uint32_t i = 0; i < plan->rec.targets_cnt; i++) {
-		int r = bind_target(plan, i, err);
-
-		if (r < 0)
-			return r;
-	}
 	for (uint32_t i = 0; i < plan->rec.entries_cnt; i++) {
 		struct hp_rec_entry *e = &plan->rec.entries[i];
 		uint64_t to = plan->rec.targets[e->target].payload_va + func_of(plan, e)->payload;
@@ -415,6 +440,18 @@ hp_plan_bind(struct hp_plan *plan, struct hp_err *err)
 			                  hp_esc(plan->ranges[i].name));
 	}
 	return 0;
+}
+
+int
+hp_plan_bind(struct hp_plan *plan, struct hp_err *err)
+{
+	for (uint32_t i = 0; i < plan->rec.targets_cnt; i++) {
+		int r = bind_target(plan, i, err);
+
+		if (r < 0)
+			return r;
+	}
+	return bind_entries(plan, err);
 }
 
 /* The payload that a record speaks of: private anonymous memory with the protections of the image. */
@@ -445,42 +482,87 @@ misfit(const struct hp_plan *plan, struct hp_err *err)
 	                  plan->proc->pid, plan->proc->comm);
 }
 
+/* Addresses and lengths of one target. */
+static int
+adopt_target(struct hp_plan *plan, uint32_t idx, struct hp_err *err)
+{
+	const struct hp_rec_target *old = &plan->old->targets[idx];
+	struct hp_rec_target *rt = &plan->rec.targets[idx];
+	const struct hp_plan_target *t = &plan->targets[idx];
+
+	if (old->payload_len != rt->payload_len || !is_payload(plan, &t->image, old->payload_va))
+		return misfit(plan, err);
+	if (!t->gone && old->bias != rt->bias)
+		return misfit(plan, err);
+	if (old->frames_va != 0 && !hp_ehreg_is_notes(plan, old->frames_va))
+		return misfit(plan, err);
+	rt->payload_va = old->payload_va;
+	rt->frames_va = old->frames_va;
+	return 0;
+}
+
+/* Entries of one that are left out in the other are passed over. What was recorded about a module that is gone is no evidence. */
+static int
+adopt_entries(struct hp_plan *plan, struct hp_err *err)
+{
+	const struct hp_rec *old = plan->old;
+	bool journal = old->state == HP_REC_SWITCHING || old->state == HP_REC_REVERTING || old->state == HP_REC_APPLIED;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < old->entries_cnt; i++) {
+		const struct hp_rec_entry *o = &old->entries[i];
+		struct hp_rec_entry *e = &plan->rec.entries[n];
+
+		if (plan->targets[o->target].gone)
+			continue;
+		while (n < plan->rec.entries_cnt && plan->targets[e->target].gone)
+			e = &plan->rec.entries[++n];
+		if (n == plan->rec.entries_cnt || o->va != e->va || o->target != e->target || o->func != e->func ||
+		    (journal && memcmp(o->after, e->after, HP_REC_CODE_LEN) != 0))
+			return misfit(plan, err);
+		if (journal)
+			memcpy(e->before, o->before, HP_REC_CODE_LEN);
+		n++;
+	}
+	while (n < plan->rec.entries_cnt && plan->targets[plan->rec.entries[n].target].gone)
+		n++;
+	return n == plan->rec.entries_cnt ? 0 : misfit(plan, err);
+}
+
 int
 hp_plan_adopt_old(struct hp_plan *plan, struct hp_err *err)
 {
 	const struct hp_rec *old = plan->old;
-	struct hp_rec *rec = &plan->rec;
-	bool journal = old->state == HP_REC_SWITCHING || old->state == HP_REC_REVERTING || old->state == HP_REC_APPLIED;
-	int r;
+	size_t funcs_cnt = 0;
+	int r = 0;
 
-	if (old->targets_cnt != rec->targets_cnt || old->entries_cnt != rec->entries_cnt)
+	for (size_t t = 0; t < plan->pkg->pkg.man->targets_cnt; t++)
+		funcs_cnt += plan->pkg->pkg.man->targets[t].funcs_cnt;
+	if (old->targets_cnt != plan->rec.targets_cnt || old->entries_cnt != funcs_cnt)
 		return misfit(plan, err);
-	for (uint32_t i = 0; i < rec->targets_cnt; i++) {
-		if (old->targets[i].bias != rec->targets[i].bias || old->targets[i].payload_len != rec->targets[i].payload_len ||
-		    !is_payload(plan, &plan->targets[i].image, old->targets[i].payload_va))
-			return misfit(plan, err);
-		if (old->targets[i].frames_va != 0 && !hp_ehreg_is_notes(plan, old->targets[i].frames_va))
-			return misfit(plan, err);
-		rec->targets[i].payload_va = old->targets[i].payload_va;
-		rec->targets[i].frames_va = old->targets[i].frames_va;
-	}
-	r = hp_plan_bind(plan, err);
+	for (uint32_t i = 0; i < plan->rec.targets_cnt && r == 0; i++)
+		if (!is_left_out(plan, i))
+			r = adopt_target(plan, i, err);
+	if (r == 0)
+		r = plan->to_revert ? bind_entries(plan, err) : hp_plan_bind(plan, err);
+	if (r == 0)
+		r = adopt_entries(plan, err);
 	if (r < 0)
 		return r;
-	for (uint32_t i = 0; i < rec->entries_cnt; i++) {
-		const struct hp_rec_entry *o = &old->entries[i];
-		struct hp_rec_entry *e = &rec->entries[i];
-
-		if (o->va != e->va || o->target != e->target || o->func != e->func)
-			return misfit(plan, err);
-		if (!journal)
-			continue;
-		if (memcmp(o->after, e->after, HP_REC_CODE_LEN) != 0)
-			return misfit(plan, err);
-		memcpy(e->before, o->before, HP_REC_CODE_LEN);
-	}
-	rec->va = old->va;
-	rec->len = old->len;
-	rec->state = old->state;
+	plan->rec.va = old->va;
+	plan->rec.len = old->len;
+	plan->rec.state = old->state;
 	return 0;
+}
+
+void
+hp_plan_forget_old(struct hp_plan *plan)
+{
+	plan->drop = plan->old;
+	plan->old = NULL;
+	plan->gone_cnt = 0;
+	for (uint32_t i = 0; i < plan->rec.targets_cnt; i++) {
+		plan->targets[i].gone = false;
+		plan->rec.targets[i].payload_va = plan->rec.targets[i].frames_va = 0;
+	}
 }

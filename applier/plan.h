@@ -15,7 +15,8 @@
 
 struct hp_plan_target {
 	const struct hp_man_target *man;
-	const struct hp_module *mod;
+	const struct hp_module *mod; /* NULL: not loaded (only in a plan to revert) */
+	bool gone; /* what plan->old says of this target is about a module that was unloaded since, also if it was loaded anew */
 	struct hp_image image;
 	struct hp_view fixups;
 	uint32_t fixups_cnt;
@@ -45,13 +46,16 @@ struct hp_plan {
 	                                 * put in their place */
 	uint32_t bodies_cnt;
 	struct hp_rec *old;             /* record of this package that the process has already, NULL = none */
+	struct hp_rec *drop;            /* one that is of no use: unmapped when the new one is there */
+	bool to_revert;                 /* modules may be missing, and entries of gone targets are left out */
+	uint32_t gone_cnt;              /* of targets */
 };
 
-/* hp_plan_make(proc, pkg, ret, err): read maps, modules and records; find every target; check pre-images. Released with
- * hp_plan_release() on success only.
- * HP_E_BASELINE: module or pre-image is another; HP_E_UNPATCHABLE; HP_E_BUSY: foreign bytes in a function, process gone. */
-HP_MUST_CHECK int hp_plan_make(const struct hp_proc *proc, const struct hp_verified_pkg *pkg, struct hp_plan *ret,
-                               struct hp_err *err);
+/* hp_plan_make(proc, pkg, to_revert, ret, err): read maps, modules and records; find every target; check pre-images. Released
+ * with hp_plan_release() on success only. HP_E_BASELINE: module or pre-image is another; HP_E_UNPATCHABLE; HP_E_BUSY: foreign
+ * bytes in a function, process gone. */
+HP_MUST_CHECK int hp_plan_make(const struct hp_proc *proc, const struct hp_verified_pkg *pkg, bool to_revert,
+                               struct hp_plan *ret, struct hp_err *err);
 void hp_plan_release(struct hp_plan *plan);
 
 /* hp_plan_allow(plan, names, cnt, err): functions that may be active. HP_E_USAGE: no such function. */
@@ -63,8 +67,15 @@ HP_MUST_CHECK int hp_plan_bind(struct hp_plan *plan, struct hp_err *err);
 /* hp_plan_adopt_old(plan, err): take addresses and saved bytes from plan->old after comparing it with the manifest and with
  * the mappings of the process. HP_E_BUSY: it does not fit. */
 HP_MUST_CHECK int hp_plan_adopt_old(struct hp_plan *plan, struct hp_err *err);
+/* hp_plan_forget_old(plan): the old record is of no use: begin anew, after a failed hp_plan_adopt_old(). */
+void hp_plan_forget_old(struct hp_plan *plan);
 /* hp_plan_range_at(plan, va): the body that holds ${va}, NULL. O(log n). */
 const struct hp_plan_range *hp_plan_range_at(const struct hp_plan *plan, uint64_t va);
+
+/* gone.c: hp_rec_target_gone(proc, areas, rec, target): a record's redirections of this target are not in the process any more.
+ * hp_plan_mark_gone(plan): which targets of plan->old that is true of. */
+bool hp_rec_target_gone(const struct hp_proc *proc, const struct hp_areas *areas, const struct hp_rec *rec, uint32_t target);
+void hp_plan_mark_gone(struct hp_plan *plan);
 
 /* ehreg.c: hp_ehreg_is_notes(plan, va): may be the unwinder's memory that an old record speaks of. */
 bool hp_ehreg_is_notes(const struct hp_plan *plan, uint64_t va);

@@ -18,6 +18,7 @@
 #include "base/escape.h"
 #include "base/le.h"
 
+#define PAGE_LEN 4096u
 #define MAPS_LEN_MAX ((size_t)64 << 20)
 
 uint64_t
@@ -387,6 +388,20 @@ hp_proc_write(const struct hp_proc *proc, uint64_t va, const void *buf, size_t l
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+/* Linux, Documentation/admin-guide/mm/pagemap.rst: 64 bits a page: 63 present, 62 swapped out, 61 of a file or shared. */
+int
+hp_proc_is_private(const struct hp_proc *proc, uint64_t va)
+{
+	HP_AUTO(hp_fd) int fd = openat(proc->dir_fd, "pagemap", O_RDONLY | O_CLOEXEC);
+	uint8_t word[8];
+	uint64_t page;
+
+	if (fd < 0 || pread(fd, word, sizeof(word), (off_t)(va / PAGE_LEN * sizeof(word))) != (ssize_t)sizeof(word))
+		return -1;
+	page = hp_le64_get(word);
+	return (page >> 62 & 3) != 0 && (page >> 61 & 1) == 0;
 }
 
 /* getdents64 into a buffer on the stack: opendir() would allocate, and this runs while the target is stopped. */

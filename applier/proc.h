@@ -64,6 +64,10 @@ bool hp_areas_cover(const struct hp_areas *areas, uint64_t va, uint64_t len, uin
 HP_MUST_CHECK int hp_proc_read(const struct hp_proc *proc, uint64_t va, void *buf, size_t len, struct hp_err *err);
 HP_MUST_CHECK int hp_proc_write(const struct hp_proc *proc, uint64_t va, const void *buf, size_t len, struct hp_err *err);
 
+/* hp_proc_is_private(proc, va): 1 the page at ${va} is the process's own copy (or anonymous), 0 it is a page of a file, or not
+ * there yet; -1 not known. */
+int hp_proc_is_private(const struct hp_proc *proc, uint64_t va);
+
 /* hp_proc_tasks(proc, tids, cap, ret_cnt, err): thread ids; ret_cnt may exceed ${cap}, then only ${cap} were stored. No
  * allocation. */
 HP_MUST_CHECK int hp_proc_tasks(const struct hp_proc *proc, pid_t *tids, size_t cap, size_t *ret_cnt, struct hp_err *err);

@@ -46,6 +46,8 @@ struct look {
 static const char *
 state_of(const struct hp_live *live, const struct hp_rec *rec)
 {
+	if (hp_live_record_unloaded(live, rec))
+		return "unloaded";
 	return hp_live_record_holds(live, rec) ? hp_rec_state_name(rec->state) : "modified";
 }
 
@@ -137,7 +139,8 @@ is_unpatched(struct hp_live *live, const struct hp_recs *recs, const struct look
 	if (look->wanted == NULL || hp_live_runs(live, look->wanted, NULL) <= 0)
 		return false;
 	for (size_t i = 0; i < recs->cnt; i++)
-		if (memcmp(recs->v[i].id, look->wanted->pkg.id, HP_PKG_ID_LEN) == 0 && recs->v[i].state == HP_REC_APPLIED)
+		if (memcmp(recs->v[i].id, look->wanted->pkg.id, HP_PKG_ID_LEN) == 0 && recs->v[i].state == HP_REC_APPLIED &&
+		    !hp_live_record_unloaded(live, &recs->v[i]))
 			return false;
 	if (hp_live_apply(live, look->wanted, &o, &report, &err) < 0)
 		hp_err_format(&err, why, len);

@@ -95,6 +95,8 @@ hp_cli_live_text(pid_t pid, const char *comm, const struct hp_verified_pkg *pkg,
 	hp_hex(pkg->pkg.id, HP_PKG_ID_LEN, id);
 	hp_out("%s: %s %s, process %d (%s), %zu function%s\n", report->already ? "already done" : did, id,
 	       hp_esc(pkg->pkg.man->name), pid, comm, report->funcs_cnt, report->funcs_cnt == 1 ? "" : "s");
+	if (report->unloaded)
+		hp_out("a module was unloaded since: nothing to restore there\n");
 	if (report->completed)
 		hp_out("an interrupted switch was brought to its end\n");
 	if (report->attempts > 0)
