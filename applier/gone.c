@@ -8,6 +8,8 @@
 
 #include <sys/mman.h>
 
+#include "base/escape.h"
+
 static bool
 is_patched_page(const struct hp_proc *proc, const struct hp_areas *areas, uint64_t va)
 {
@@ -33,16 +35,21 @@ hp_rec_target_gone(const struct hp_proc *proc, const struct hp_areas *areas, con
 	return any;
 }
 
-void
-hp_plan_mark_gone(struct hp_plan *plan)
+int
+hp_plan_mark_gone(struct hp_plan *plan, struct hp_err *err)
 {
 	uint32_t cnt = (uint32_t)plan->pkg->pkg.man->targets_cnt;
 
 	for (uint32_t t = 0; plan->old != NULL && t < cnt && t < plan->old->targets_cnt; t++) {
 		const struct hp_module *mod = plan->targets[t].mod;
+		bool gone = hp_rec_target_gone(plan->proc, &plan->areas, plan->old, t);
 
-		plan->targets[t].gone = mod == NULL || mod->bias != plan->old->targets[t].bias ||
-		                        hp_rec_target_gone(plan->proc, &plan->areas, plan->old, t);
+		/* Not found although it is there: its headers could not be read, or are others now. */
+		if (mod == NULL && !gone)
+			return hp_err_set(err, HP_E_BASELINE, "process %d (%s): module '%s' that was patched is not found",
+			                  plan->proc->pid, plan->proc->comm, hp_esc(plan->targets[t].man->name));
+		plan->targets[t].gone = gone || mod->bias != plan->old->targets[t].bias;
 		plan->gone_cnt += plan->targets[t].gone;
 	}
+	return 0;
 }

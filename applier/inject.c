@@ -158,14 +158,6 @@ hp_remote_munmap(struct hp_borrow *b, uint64_t va, uint64_t len, int64_t *ret, s
 }
 
 int
-hp_remote_mprotect(struct hp_borrow *b, uint64_t va, uint64_t len, int prot, int64_t *ret, struct hp_err *err)
-{
-	const uint64_t args[6] = { va, len, (uint64_t)prot };
-
-	return call(b, SYS_mprotect, args, ret, err);
-}
-
-int
 hp_remote_memfd(struct hp_borrow *b, uint64_t name_va, unsigned flags, int64_t *ret, struct hp_err *err)
 {
 	const uint64_t args[6] = { name_va, flags };

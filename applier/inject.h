@@ -36,7 +36,6 @@ HP_MUST_CHECK int hp_borrow_end(struct hp_borrow *b, struct hp_err *err);
 HP_MUST_CHECK int hp_remote_mmap(struct hp_borrow *b, uint64_t va, uint64_t len, int prot, int flags, int fd, int64_t *ret,
                                  struct hp_err *err);
 HP_MUST_CHECK int hp_remote_munmap(struct hp_borrow *b, uint64_t va, uint64_t len, int64_t *ret, struct hp_err *err);
-HP_MUST_CHECK int hp_remote_mprotect(struct hp_borrow *b, uint64_t va, uint64_t len, int prot, int64_t *ret, struct hp_err *err);
 HP_MUST_CHECK int hp_remote_memfd(struct hp_borrow *b, uint64_t name_va, unsigned flags, int64_t *ret, struct hp_err *err);
 HP_MUST_CHECK int hp_remote_close(struct hp_borrow *b, int fd, int64_t *ret, struct hp_err *err);
 /* hp_remote_func(b, func_va, args, err): a function of the target, see hp_hold_func(). */

@@ -49,8 +49,11 @@ map_payload(struct hp_job *job, struct hp_borrow *b, uint32_t idx, struct hp_err
 		if (r < 0)
 			return r;
 		if (got == (int64_t)va) {
+			uint8_t tag[HP_ORPHAN_TAG_LEN];
+
 			rt->payload_va = va;
-			return 0;
+			hp_orphan_tag(&job->plan.rec, t->image.mem_len, tag);
+			return hp_proc_write(job->plan.proc, va, tag, sizeof(tag), err);
 		}
 		if (got >= 0) { /* a kernel before 4.17 takes the address as a hint */
 			r = hp_remote_munmap(b, (uint64_t)got, t->image.mem_len, &got, err);
@@ -64,6 +67,8 @@ map_payload(struct hp_job *job, struct hp_borrow *b, uint32_t idx, struct hp_err
 	                  job->plan.proc->comm);
 }
 
+/* Mapped anew with the protection that it keeps, because a process may be forbidden to give that to memory which did not have it
+ * (PR_SET_MDWE of prctl(2)). */
 static int
 protect_payload(struct hp_job *job, struct hp_borrow *b, uint32_t idx, struct hp_err *err)
 {
@@ -75,8 +80,8 @@ protect_payload(struct hp_job *job, struct hp_borrow *b, uint32_t idx, struct hp
 
 		if (img->segs[i].prot == PROT_READ)
 			continue;
-		r = hp_remote_mprotect(b, job->plan.rec.targets[idx].payload_va + img->segs[i].va, img->segs[i].mem_len,
-		                       (int)img->segs[i].prot, &got, err);
+		r = hp_remote_mmap(b, job->plan.rec.targets[idx].payload_va + img->segs[i].va, img->segs[i].mem_len,
+		                   (int)img->segs[i].prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, &got, err);
 		if (r < 0)
 			return r;
 		if (got < 0)
@@ -117,13 +122,14 @@ static int
 map_record(struct hp_job *job, struct hp_borrow *b, struct hp_err *err)
 {
 	struct hp_rec *rec = &job->plan.rec;
-	char name[HP_REC_NAME_LEN];
+	uint8_t tag[HP_ORPHAN_TAG_LEN];
 	int64_t fd, got, closed;
 	int r;
 
-	/* The payload is not filled yet: its first bytes can carry the name. */
-	hp_rec_name(rec->id, name);
-	r = hp_proc_write(job->plan.proc, rec->targets[0].payload_va, name, sizeof(name), err);
+	/* The payload is not filled yet: it begins with its tag, and that with the name. Its segments may have been mapped over
+	 * it. */
+	hp_orphan_tag(rec, rec->targets[0].payload_len, tag);
+	r = hp_proc_write(job->plan.proc, rec->targets[0].payload_va, tag, sizeof(tag), err);
 	if (r == 0)
 		r = hp_remote_memfd(b, rec->targets[0].payload_va, MFD_CLOEXEC | MFD_NOEXEC_SEAL, &fd, err);
 	if (r == 0 && fd == -EINVAL) /* before Linux 6.3 */
@@ -166,10 +172,10 @@ unmap_all(struct hp_job *job, struct hp_borrow *b, struct hp_err *err)
 }
 
 static int
-map_all(struct hp_job *job, struct hp_borrow *b, struct hp_err *err)
+map_all(struct hp_job *job, struct hp_borrow *b, const struct hp_orphans *orphans, struct hp_err *err)
 {
 	int64_t got;
-	int r = 0;
+	int r = hp_orphans_unmap(b, orphans, err);
 
 	for (uint32_t i = 0; i < job->plan.rec.targets_cnt && r == 0; i++)
 		r = map_payload(job, b, i, err);
@@ -208,9 +214,6 @@ fill_seg(const struct hp_job *job, uint32_t idx, const struct hp_image_seg *seg,
 	if (job->plan.rec.state == HP_REC_BUILDING) {
 		size_t len = job->plan.old != NULL ? (size_t)seg->mem_len : used_len(want, seg->mem_len);
 
-		/* the record's name stood at the start */
-		if (idx == 0 && seg->va == 0 && len < HP_REC_NAME_LEN)
-			len = seg->mem_len < HP_REC_NAME_LEN ? (size_t)seg->mem_len : HP_REC_NAME_LEN;
 		return hp_proc_write(job->plan.proc, va, want, len, err);
 	}
 	if (seg->prot & PROT_WRITE)
@@ -228,13 +231,17 @@ fill_seg(const struct hp_job *job, uint32_t idx, const struct hp_image_seg *seg,
 int
 hp_install_refill(struct hp_job *job, struct hp_err *err)
 {
-	for (uint32_t i = 0; i < job->plan.rec.targets_cnt; i++)
-		for (uint32_t s = 0; s < job->plan.targets[i].image.segs_cnt; s++) {
-			int r = fill_seg(job, i, &job->plan.targets[i].image.segs[s], err);
+	for (uint32_t i = 0; i < job->plan.rec.targets_cnt; i++) {
+		int r = 0;
 
-			if (r < 0)
-				return r;
-		}
+		if (job->plan.rec.state == HP_REC_BUILDING) /* away with the tag */
+			r = hp_proc_write(job->plan.proc, job->plan.rec.targets[i].payload_va, job->plan.targets[i].mem,
+			                  HP_ORPHAN_TAG_LEN, err);
+		for (uint32_t s = 0; s < job->plan.targets[i].image.segs_cnt && r == 0; s++)
+			r = fill_seg(job, i, &job->plan.targets[i].image.segs[s], err);
+		if (r < 0)
+			return r;
+	}
 	if (job->plan.rec.state == HP_REC_BUILDING)
 		return hp_rec_set_state(job->plan.proc, &job->plan.rec, HP_REC_PREPARED, err);
 	return 0;
@@ -243,6 +250,7 @@ hp_install_refill(struct hp_job *job, struct hp_err *err)
 int
 hp_install(struct hp_job *job, struct hp_err *err)
 {
+	struct hp_orphans orphans;
 	struct hp_borrow b;
 	int r, undo, ended;
 
@@ -251,10 +259,11 @@ hp_install(struct hp_job *job, struct hp_err *err)
 	r = hp_ehreg_prepare(job, err);
 	if (r < 0)
 		return r;
+	hp_orphans_find(&job->plan, &orphans);
 	r = hp_borrow_begin(job->plan.proc, &job->plan.areas, NULL, job->deadline_ns, &b, err);
 	if (r < 0)
 		return r;
-	r = map_all(job, &b, err);
+	r = map_all(job, &b, &orphans, err);
 	undo = r < 0 ? unmap_all(job, &b, NULL) : 0;
 	ended = hp_borrow_end(&b, r < 0 ? NULL : err);
 	hp_job_note_borrow(job, &b);

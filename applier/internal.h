@@ -40,6 +40,19 @@ HP_MUST_CHECK int hp_install_refill(struct hp_job *job, struct hp_err *err);
 /* hp_install_undo(job, err): unmap what hp_install() mapped. */
 HP_MUST_CHECK int hp_install_undo(struct hp_job *job, struct hp_err *err);
 
+/* orphan.c: payloads without a record. */
+#define HP_ORPHAN_TAG_LEN 56u
+#define HP_ORPHANS_MAX 16u
+struct hp_orphans {
+	uint64_t va[HP_ORPHANS_MAX], len[HP_ORPHANS_MAX];
+	unsigned cnt;
+};
+/* hp_orphan_tag(rec, len, ret): the first bytes of a payload of ${len} bytes that is not filled yet. They begin with the name of
+ * the record, and a zero. */
+void hp_orphan_tag(const struct hp_rec *rec, uint64_t len, uint8_t ret[HP_ORPHAN_TAG_LEN]);
+void hp_orphans_find(const struct hp_plan *plan, struct hp_orphans *ret);
+HP_MUST_CHECK int hp_orphans_unmap(struct hp_borrow *b, const struct hp_orphans *orphans, struct hp_err *err);
+
 /* switch.c: stop all threads, check them, write all entries one way, resume. ${to_new} false: revert. On failure all entries
  * are as before, or HP_E_UNDO. */
 HP_MUST_CHECK int hp_switch(struct hp_job *job, bool to_new, struct hp_err *err);

@@ -288,7 +288,12 @@ revert(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_
 	if (r < 0)
 		return r;
 	if (job.plan.old == NULL) {
+		size_t bad = job.plan.recs.bad_cnt;
+
 		finish(&job);
+		if (bad > 0)
+			return hp_err_set(err, HP_E_BUSY, "process %d (%s) has a record that cannot be read", live->proc.pid,
+			                  live->proc.comm);
 		return hp_err_set(err, HP_E_NOTHING, "the package is not applied to process %d (%s)", live->proc.pid,
 		                  live->proc.comm);
 	}

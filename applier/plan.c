@@ -328,7 +328,7 @@ make(struct hp_plan *plan, struct hp_err *err)
 	for (size_t i = 0; i < cnt && r == 0; i++)
 		r = find_target(plan, i, err);
 	if (r == 0)
-		hp_plan_mark_gone(plan);
+		r = hp_plan_mark_gone(plan, err);
 	for (size_t i = 0; i < cnt && r == 0 && !plan->to_revert; i++)
 		r = find_window(plan, &plan->targets[i], err);
 	if (r == 0)

@@ -73,9 +73,9 @@ void hp_plan_forget_old(struct hp_plan *plan);
 const struct hp_plan_range *hp_plan_range_at(const struct hp_plan *plan, uint64_t va);
 
 /* gone.c: hp_rec_target_gone(proc, areas, rec, target): a record's redirections of this target are not in the process any more.
- * hp_plan_mark_gone(plan): which targets of plan->old that is true of. */
+ * hp_plan_mark_gone(plan, err): which targets of plan->old that is true of. HP_E_BASELINE: one is neither there nor gone. */
 bool hp_rec_target_gone(const struct hp_proc *proc, const struct hp_areas *areas, const struct hp_rec *rec, uint32_t target);
-void hp_plan_mark_gone(struct hp_plan *plan);
+HP_MUST_CHECK int hp_plan_mark_gone(struct hp_plan *plan, struct hp_err *err);
 
 /* ehreg.c: hp_ehreg_is_notes(plan, va): may be the unwinder's memory that an old record speaks of. */
 bool hp_ehreg_is_notes(const struct hp_plan *plan, uint64_t va);

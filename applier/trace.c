@@ -500,8 +500,10 @@ hp_hold_end(struct hp_hold *hold, struct hp_err *err)
 	if ((hold->xstate.len > 0 && hp_arch_xstate_set(hold->tid, &hold->xstate) < 0) ||
 	    ptrace(PTRACE_SETSIGMASK, hold->tid, sizeof(uint64_t), &hold->saved_mask) < 0 ||
 	    hp_arch_regs_set(hold->tid, &hold->saved) < 0)
-		return errno == ESRCH ? 0
-		                      : hp_err_set(err, HP_E_UNDO, "thread %d: cannot give its registers back: %s", hold->tid,
+		/* the frame brings everything back, too */
+		return errno == ESRCH || hold->frame.va != 0
+		               ? 0
+		               : hp_err_set(err, HP_E_UNDO, "thread %d: cannot give its registers back: %s", hold->tid,
 		                                   strerror(errno));
 	return 0;
 }

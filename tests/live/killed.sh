@@ -26,6 +26,9 @@ for step in 1 2 3 4 5 6 7 8 9; do
 		esac
 		if [ "$next" = apply ]; then
 			"$hpbuild" apply --pid "$pid" "$W/fix.hpk" >"$W/out" || fail "step $step: the next apply failed"
+			now=$(wc -l <"/proc/$pid/maps")
+			[ "$step" -ne 1 ] || maps=$now
+			[ "$now" -eq "$maps" ] || fail "step $step: $now mappings instead of $maps after the next apply"
 			wait_line "$W/$step$next.out" '^answer 7$' 20
 			[ "$(state "$pid")" = applied ] || fail "step $step: not applied"
 			rc=0
