@@ -19,6 +19,7 @@ struct match {
 	const struct hp_rel *rels;
 	uint32_t rels_cnt;
 	struct hp_ref_cursor cur;
+	bool desc_relaxed;        /* the last TLS descriptor became another model, so its call is gone */
 	struct hp_find *finds;
 	uint32_t finds_cnt;
 	uint64_t pos;             /* everything before has been compared */
@@ -161,11 +162,17 @@ match_got(struct match *m, const struct hp_rel *rel)
 	uint64_t off = rel->off - m->sec_off, before = rex ? 3 : 2, place;
 	struct relaxed x;
 
-	/* Old assemblers wrote GOTPCREL, which is never relaxed. */
+	/* Of what old assemblers wrote, GNU ld relaxes mov to lea, in any mode. */
 	if (rel->type == R_X86_64_GOTPCREL) {
+		bool lea = off >= 2 && m->pos <= off - 2 && m->old.p[off - 2] == 0x8b && m->base.p[off - 2] == 0x8d;
+
+		if (lea && !compare_to(m, off - 2))
+			return false;
+		if (lea)
+			m->pos = off - 1;
 		if (!compare_to(m, off))
 			return false;
-		x = (struct relaxed){ .ok = true, .branch = off >= 2 && m->old.p[off - 2] == 0xff };
+		x = (struct relaxed){ .ok = true, .direct = lea, .branch = off >= 2 && m->old.p[off - 2] == 0xff };
 	} else {
 		if (off < before || m->pos > off - before)
 			return differ_at(m, off, "relocation inside another instruction's bytes");
@@ -244,6 +251,139 @@ match_tls_call(struct match *m, const struct hp_rel *rel, uint32_t left)
 	return 2;
 }
 
+/* A TLS descriptor: lea x@tlsdesc(%rip),reg -> mov x@gottpoff(%rip),reg | mov $x@tpoff,reg ("Thread-Local Storage Descriptors for
+ * IA32 and AMD64/EM64T", 1.0, section 4). */
+static bool
+match_tlsdesc(struct match *m, const struct hp_rel *rel)
+{
+	uint64_t off = rel->off - m->sec_off;
+	const uint8_t *a, *b;
+	bool to_ie, to_le;
+
+	if (off < 3 || m->pos > off - 3)
+		return differ_at(m, off, "relocation inside another instruction's bytes");
+	if (!compare_to(m, off - 3))
+		return false;
+	a = m->old.p + off - 3;
+	b = m->base.p + off - 3;
+	to_ie = a[1] == 0x8d && b[1] == 0x8b && a[0] == b[0] && a[2] == b[2];
+	to_le = a[1] == 0x8d && b[1] == 0xc7 && b[0] == (uint8_t)((a[0] & ~0x05) | ((a[0] & 4) >> 2)) &&
+	        b[2] == (0xc0 | ((a[2] >> 3) & 7));
+	m->desc_relaxed = to_ie || to_le;
+	if (!m->desc_relaxed && memcmp(a, b, 3) != 0)
+		return differ_at(m, off - 3, "other bytes, or relaxed in an unknown way");
+	m->pos = off + 4;
+	if (to_le)
+		found(m, rel, HP_FIND_TPOFF, false, (uint64_t)(int64_t)field32(m->base, off) - (uint64_t)(rel->addend + 4));
+	else
+		found(m, rel, HP_FIND_TLS_SLOT, false,
+		      m->va + off + (uint64_t)(int64_t)field32(m->base, off) - (uint64_t)rel->addend);
+	return true;
+}
+
+/* The call through it, call *x@tlscall(%rax), which becomes a nop of two bytes. */
+static bool
+match_tlsdesc_call(struct match *m, const struct hp_rel *rel)
+{
+	static const uint8_t call[] = { 0xff, 0x10 }, nop[] = { 0x66, 0x90 };
+	uint64_t off = rel->off - m->sec_off;
+
+	if (!m->desc_relaxed)
+		return true; /* compared as any other bytes */
+	if (off > m->old.len || m->old.len - off < 2 || m->pos > off || !compare_to(m, off) ||
+	    memcmp(m->old.p + off, call, 2) != 0 || memcmp(m->base.p + off, nop, 2) != 0)
+		return differ_at(m, off, "a thread-local access was relaxed in an unknown way");
+	m->pos = off + 2;
+	return true;
+}
+
+/* Where _GLOBAL_OFFSET_TABLE_ points: linkers put it at the start of .got.plt, or of .got when there is no other. 0: unknown. */
+static uint64_t
+got_of(const struct hp_module *mod)
+{
+	uint32_t idx = hp_elf_find_sec(mod->elf, ".got.plt");
+
+	if (idx == HP_NONE)
+		idx = hp_elf_find_sec(mod->elf, ".got");
+	return idx != HP_NONE ? mod->elf->secs[idx].addr : 0;
+}
+
+/* The medium and large code models count from the GOT. */
+static bool
+match_got_relative(struct match *m, const struct hp_rel *rel, unsigned width)
+{
+	uint64_t off = rel->off - m->sec_off, got = got_of(m->mod), place = m->va + off;
+	uint64_t v =
+		(width == 8 ? hp_le64_get(m->base.p + off) : (uint64_t)(int64_t)field32(m->base, off)) - (uint64_t)rel->addend;
+
+	if (got == 0)
+		return differ_at(m, off, "counts from the GOT, which the module does not show");
+	switch (rel->type) {
+	case R_X86_64_GOTPC32:
+	case R_X86_64_GOTPC64:
+		return place + v == got || differ_at(m, off, "this is not the address of the GOT");
+	case R_X86_64_GOTOFF64:
+		found(m, rel, HP_FIND_ADDR, false, got + v);
+		return true;
+	case R_X86_64_PLTOFF64:
+		found(m, rel, HP_FIND_ADDR, true, got + v);
+		return true;
+	default: /* GOT64 */
+		found(m, rel, HP_FIND_SLOT, false, got + v);
+		return true;
+	}
+}
+
+/* A field that no relaxation touches: everything before it has been compared. */
+static bool
+match_field(struct match *m, const struct hp_rel *rel, const struct hp_ref *ref)
+{
+	uint64_t off = rel->off - m->sec_off, wide, place = m->va + off;
+	int32_t narrow = ref->width >= 4 ? field32(m->base, off) : 0;
+	uint64_t v = rel->type == R_X86_64_32 ? (uint32_t)narrow : (uint64_t)(int64_t)narrow;
+
+	wide = ref->width >= 8 ? hp_le64_get(m->base.p + off) : 0;
+	m->pos = off + ref->width;
+	switch (rel->type) {
+	case R_X86_64_64:
+		return match_abs64(m, rel, ref);
+	case R_X86_64_PC32:
+	case R_X86_64_PLT32:
+		if (!same_piece(m, rel, ref, place + v + (uint64_t)ref->bias))
+			return false;
+		found(m, rel, HP_FIND_ADDR, ref->branch, place + v - (uint64_t)rel->addend);
+		return true;
+	case R_X86_64_PC64:
+		found(m, rel, HP_FIND_ADDR, false, place + wide - (uint64_t)rel->addend);
+		return true;
+	case R_X86_64_32:
+	case R_X86_64_32S:
+		if (!same_piece(m, rel, ref, v + (uint64_t)ref->bias))
+			return false;
+		found(m, rel, HP_FIND_ADDR, false, v - (uint64_t)rel->addend);
+		return true;
+	case R_X86_64_TPOFF32:
+		found(m, rel, HP_FIND_TPOFF, false, v - (uint64_t)rel->addend);
+		return true;
+	case R_X86_64_TPOFF64:
+		found(m, rel, HP_FIND_TPOFF, false, wide - (uint64_t)rel->addend);
+		return true;
+	case R_X86_64_DTPOFF32: /* where local-dynamic became local-exec, so did its offsets */
+	case R_X86_64_DTPOFF64:
+		found(m, rel, m->mod->kind == HP_MAN_SHARED ? HP_FIND_DTPOFF : HP_FIND_TPOFF, false,
+		      (ref->width == 8 ? wide : v) - (uint64_t)rel->addend);
+		return true;
+	case R_X86_64_GOTPC32:
+	case R_X86_64_GOTPC64:
+	case R_X86_64_GOTOFF64:
+	case R_X86_64_PLTOFF64:
+	case R_X86_64_GOT64:
+		return match_got_relative(m, rel, ref->width);
+	default:
+		return true; /* a field whose value tells nothing: SIZE32 ... */
+	}
+}
+
 /* Compare up to and including the field of ${rel}. *ret_used: relocations consumed. */
 static int
 match_rel(struct match *m, const struct hp_rel *rel, uint32_t left, uint32_t *ret_used)
@@ -256,6 +396,8 @@ match_rel(struct match *m, const struct hp_rel *rel, uint32_t left, uint32_t *re
 	r = hp_ref_resolve(m->parts, m->part_idx, rel, &m->cur, &ref, m->err);
 	if (r < 0)
 		return r;
+	if (rel->type == R_X86_64_TLSDESC_CALL)
+		return match_tlsdesc_call(m, rel);
 	if (ref.none)
 		return 1;
 	if (ref.width == 0)
@@ -269,6 +411,8 @@ match_rel(struct match *m, const struct hp_rel *rel, uint32_t left, uint32_t *re
 		return match_got(m, rel);
 	case R_X86_64_GOTTPOFF:
 		return match_gottpoff(m, rel);
+	case R_X86_64_GOTPC32_TLSDESC:
+		return match_tlsdesc(m, rel);
 	case R_X86_64_TLSGD:
 	case R_X86_64_TLSLD:
 		*ret_used = match_tls_call(m, rel, left);
@@ -277,41 +421,7 @@ match_rel(struct match *m, const struct hp_rel *rel, uint32_t left, uint32_t *re
 	default:
 		break;
 	}
-	if (!compare_to(m, off))
-		return 0;
-	m->pos = off + ref.width;
-	switch (rel->type) {
-	case R_X86_64_64:
-		return match_abs64(m, rel, &ref);
-	case R_X86_64_PC32:
-	case R_X86_64_PLT32:
-		if (!same_piece(m, rel, &ref, m->va + off + (uint64_t)(int64_t)field32(m->base, off) + (uint64_t)ref.bias))
-			return 0;
-		found(m, rel, HP_FIND_ADDR, ref.branch,
-		      m->va + off + (uint64_t)(int64_t)field32(m->base, off) - (uint64_t)rel->addend);
-		return 1;
-	case R_X86_64_PC64:
-		found(m, rel, HP_FIND_ADDR, false, m->va + off + hp_le64_get(m->base.p + off) - (uint64_t)rel->addend);
-		return 1;
-	case R_X86_64_32:
-	case R_X86_64_32S: {
-		uint64_t v = rel->type == R_X86_64_32 ? hp_le32_get(m->base.p + off) : (uint64_t)(int64_t)field32(m->base, off);
-
-		if (!same_piece(m, rel, &ref, v + (uint64_t)ref.bias))
-			return 0;
-		found(m, rel, HP_FIND_ADDR, false, v - (uint64_t)rel->addend);
-		return 1;
-	}
-	case R_X86_64_TPOFF32:
-		found(m, rel, HP_FIND_TPOFF, false, (uint64_t)(int64_t)field32(m->base, off) - (uint64_t)rel->addend);
-		return 1;
-	case R_X86_64_DTPOFF32: /* where local-dynamic became local-exec, so did its offsets */
-		found(m, rel, m->mod->kind == HP_MAN_SHARED ? HP_FIND_DTPOFF : HP_FIND_TPOFF, false,
-		      (uint64_t)(int64_t)field32(m->base, off) - (uint64_t)rel->addend);
-		return 1;
-	default:
-		return 1; /* a field whose value tells nothing: SIZE32 ... */
-	}
+	return compare_to(m, off) && match_field(m, rel, &ref);
 }
 
 static void
@@ -384,6 +494,29 @@ soft_bytes(uint32_t type)
 	}
 }
 
+/* Bytes from the start of a field to where fixed ones begin again. */
+static uint64_t
+hard_from(uint32_t type)
+{
+	switch (type) {
+	case R_X86_64_64:
+	case R_X86_64_TLSGD:
+		return 12;
+	case R_X86_64_PC64:
+	case R_X86_64_GOTPC64:
+	case R_X86_64_GOTOFF64:
+	case R_X86_64_PLTOFF64:
+	case R_X86_64_GOT64:
+	case R_X86_64_GOTPCREL64:
+	case R_X86_64_TPOFF64:
+	case R_X86_64_DTPOFF64:
+	case R_X86_64_SIZE64:
+		return 8;
+	default:
+		return 4;
+	}
+}
+
 /* The longest run of bytes that no relocation (and no opcode that relaxation may rewrite) touches. */
 static struct hp_view
 longest_fixed(const struct hp_parts *parts, uint32_t part_idx, uint64_t *ret_off)
@@ -405,7 +538,7 @@ longest_fixed(const struct hp_parts *parts, uint32_t part_idx, uint64_t *ret_off
 			*ret_off = start;
 		}
 		if (!last && rels[i].off - base + 8 > start)
-			start = rels[i].off - base + (rels[i].type == R_X86_64_64 || rels[i].type == R_X86_64_TLSGD ? 12 : 4);
+			start = rels[i].off - base + hard_from(rels[i].type);
 	}
 	return best;
 }
