@@ -96,6 +96,8 @@ slot_kind(uint32_t type)
 		return HP_SLOT_DTPMOD;
 	case R_X86_64_DTPOFF64:
 		return HP_SLOT_DTPOFF;
+	case R_X86_64_TLSDESC:
+		return HP_SLOT_TLSDESC;
 	default:
 		return HP_SLOT_OTHER;
 	}

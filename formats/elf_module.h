@@ -26,6 +26,7 @@ enum hp_slot_kind {
 	HP_SLOT_TPOFF,     /* thread-pointer offset */
 	HP_SLOT_DTPMOD,    /* TLS module id; the next word is the offset */
 	HP_SLOT_DTPOFF,
+	HP_SLOT_TLSDESC,   /* two words: function and argument; the function gives the thread-pointer offset */
 };
 
 /* A place that the dynamic linker fills in. */

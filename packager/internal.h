@@ -77,6 +77,7 @@ struct hp_item {
 	uint32_t part_idx;     /* of the patched side, HP_NONE = not a whole part */
 	uint8_t *bytes;        /* private copy, NULL for BSS */
 	uint64_t len, align;
+	bool desc_relaxed;     /* the last TLS descriptor in it became another model, so its call goes */
 	uint64_t va;           /* in the image, set by hp_layout() */
 	struct hp_item *next;  /* in order of creation */
 };
@@ -212,13 +213,17 @@ HP_MUST_CHECK int hp_target_find(struct hp_pk *pk, const struct hp_use *use, str
 HP_MUST_CHECK int hp_target_slot(struct hp_pk *pk, const struct hp_use *use, bool branch, uint64_t *ret_slot,
                                  struct hp_err *err);
 /* hp_target_tpoff(pk, use, ret, err): thread-pointer offset of an existing TLS variable of an executable. hp_target_dtpoff():
- * offset of one of a shared library in its TLS block. hp_target_tls_slot(): the baseline's GOT slot for its access (TPOFF64 for
- * R_X86_64_GOTTPOFF, else the pair of module and offset). */
+ * offset of one of a shared library in its TLS block. hp_target_tls_slot(): the baseline's GOT slot of that kind for it (TPOFF,
+ * DTPMOD, TLSDESC), in an executable only for those of other modules. */
 HP_MUST_CHECK int hp_target_tpoff(struct hp_pk *pk, const struct hp_use *use, uint64_t *ret, struct hp_err *err);
 HP_MUST_CHECK int hp_target_dtpoff(struct hp_pk *pk, const struct hp_use *use, uint64_t *ret, struct hp_err *err);
 /* hp_tls_slot_offset(mod, slot, ret): a slot that no symbol names: the offset in the module's own block that it stands for. */
 bool hp_tls_slot_offset(const struct hp_module *mod, const struct hp_mod_slot *slot, uint64_t *ret);
-HP_MUST_CHECK int hp_target_tls_slot(struct hp_pk *pk, const struct hp_use *use, uint64_t *ret, struct hp_err *err);
+HP_MUST_CHECK int hp_target_tls_slot(struct hp_pk *pk, const struct hp_use *use, enum hp_slot_kind kind, uint64_t *ret,
+                                     struct hp_err *err);
+/* tls_code.c: hp_resolve_tls(pk, use, off, left, err): one access to a thread-local variable at offset ${off} of the item;
+ * ${left} relocations, this one included, follow in the part. Returns how many were used, or HP_E_REFUSED. */
+HP_MUST_CHECK int hp_resolve_tls(struct hp_pk *pk, struct hp_use *use, uint64_t off, uint32_t left, struct hp_err *err);
 /* hp_refuse(use, err, fmt): HP_E_REFUSED with symbol, function and object in front. */
 int hp_refuse(const struct hp_use *use, struct hp_err *err, const char *text);
 

@@ -72,37 +72,6 @@ resolve_got(struct hp_pk *pk, struct hp_use *use, uint64_t off, struct hp_err *e
 }
 
 static int
-resolve_tls(struct hp_pk *pk, struct hp_use *use, uint64_t off, struct hp_err *err)
-{
-	struct hp_target target = { .kind = HP_FIX_CONST };
-	bool shared = pk->mod->kind == HP_MAN_SHARED;
-	uint32_t type = use->rel->type;
-	struct hp_item *cell;
-	int r;
-
-	if (type == R_X86_64_TLSGD || type == R_X86_64_TLSLD || (type == R_X86_64_GOTTPOFF && shared)) {
-		target.kind = HP_FIX_MODULE;
-		r = hp_target_tls_slot(pk, use, &target.value, err);
-		return r < 0 ? r : hp_fix_new(pk, use->item, off, HP_FORM_PC32, &target, use->rel->addend, use->name, err);
-	}
-	if (type == R_X86_64_DTPOFF32 || type == R_X86_64_TPOFF32) {
-		r = type == R_X86_64_TPOFF32 ? hp_target_tpoff(pk, use, &target.value, err)
-		                             : hp_target_dtpoff(pk, use, &target.value, err);
-		return r < 0 ? r : hp_fix_new(pk, use->item, off, HP_FORM_ABS32S, &target, use->ref.off, use->name, err);
-	}
-	if (type != R_X86_64_GOTTPOFF)
-		return hp_refuse(use, err, "a thread-local variable, by a relocation that is not supported (TLSDESC or 64 bits)");
-	r = hp_target_tpoff(pk, use, &target.value, err);
-	if (r < 0)
-		return r;
-	cell = hp_item_cell(pk, &target, use->name, err);
-	if (cell == NULL)
-		return HP_E_NOMEM;
-	target = (struct hp_target){ .kind = HP_FIX_ITEM, .item = cell };
-	return hp_fix_new(pk, use->item, off, HP_FORM_PC32, &target, use->rel->addend, use->name, err);
-}
-
-static int
 resolve_plain(struct hp_pk *pk, struct hp_use *use, uint64_t off, enum hp_fixup_form form, struct hp_err *err)
 {
 	struct hp_target target;
@@ -117,8 +86,10 @@ resolve_plain(struct hp_pk *pk, struct hp_use *use, uint64_t off, enum hp_fixup_
 	return hp_fix_new(pk, use->item, off, form, &target, target.off - use->ref.bias, use->name, err);
 }
 
+/* Returns how many relocations were used, negative = failed. */
 static int
-resolve_rel(struct hp_pk *pk, struct hp_item *item, const struct hp_rel *rel, struct hp_ref_cursor *cur, struct hp_err *err)
+resolve_rel(struct hp_pk *pk, struct hp_item *item, const struct hp_rel *rel, uint32_t left, struct hp_ref_cursor *cur,
+            struct hp_err *err)
 {
 	const struct hp_parts *parts = item->obj->pair->new_obj->parts;
 	struct hp_use use = { .item = item, .rel = rel };
@@ -129,19 +100,20 @@ resolve_rel(struct hp_pk *pk, struct hp_item *item, const struct hp_rel *rel, st
 
 	if (r < 0)
 		return hp_err_add(err, "'%s': '%s'", hp_esc(item->obj->pair->path), hp_esc(item->name));
-	if (use.ref.none)
-		return 0;
+	if (use.ref.none && !use.ref.tls)
+		return 1;
 	use.name = name_of(item, &use.ref, rel);
 	if (item->bytes == NULL || off > item->len || use.ref.width > item->len - off)
 		return hp_err_set(err, HP_E_FORMAT, "'%s': a relocation of '%s' lies outside of it",
 		                  hp_esc(item->obj->pair->path), hp_esc(item->name));
 	if (use.ref.tls)
-		return resolve_tls(pk, &use, off, err);
+		return hp_resolve_tls(pk, &use, off, left, err);
 	switch (rel->type) {
 	case R_X86_64_GOTPCREL:
 	case R_X86_64_GOTPCRELX:
 	case R_X86_64_REX_GOTPCRELX:
-		return resolve_got(pk, &use, off, err);
+		r = resolve_got(pk, &use, off, err);
+		return r < 0 ? r : 1;
 	default:
 		break;
 	}
@@ -150,7 +122,8 @@ resolve_rel(struct hp_pk *pk, struct hp_item *item, const struct hp_rel *rel, st
 		               rel->type);
 		return hp_refuse(&use, err, text);
 	}
-	return resolve_plain(pk, &use, off, form, err);
+	r = resolve_plain(pk, &use, off, form, err);
+	return r < 0 ? r : 1;
 }
 
 /* A short jump to another function (a tail call in a section that both share) cannot reach out of the payload. It goes to a long
@@ -250,11 +223,12 @@ resolve_item(struct hp_pk *pk, struct hp_item *item, struct hp_err *err)
 	struct hp_ref_cursor cur = HP_REF_CURSOR_INIT;
 	const struct hp_rel *rels = hp_part_rels(parts, item->part_idx);
 
-	for (uint32_t i = 0; i < parts->v[item->part_idx].rels_cnt; i++) {
-		int r = resolve_rel(pk, item, &rels[i], &cur, err);
+	for (uint32_t i = 0, cnt = parts->v[item->part_idx].rels_cnt; i < cnt;) {
+		int r = resolve_rel(pk, item, &rels[i], cnt - i, &cur, err);
 
 		if (r < 0)
 			return r;
+		i += (uint32_t)r;
 	}
 	return item->func ? scan_code(pk, item, err) : 0;
 }

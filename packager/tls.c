@@ -116,7 +116,7 @@ hp_tls_slot_offset(const struct hp_module *mod, const struct hp_mod_slot *slot, 
 
 	if (slot->name[0] != '\0')
 		return false;
-	if (slot->kind == HP_SLOT_TPOFF) {
+	if (slot->kind == HP_SLOT_TPOFF || slot->kind == HP_SLOT_TLSDESC) {
 		*ret = (uint64_t)slot->addend;
 		return true;
 	}
@@ -149,16 +149,14 @@ slot_of_own(struct hp_pk *pk, const struct hp_use *use, enum hp_slot_kind kind)
 }
 
 int
-hp_target_tls_slot(struct hp_pk *pk, const struct hp_use *use, uint64_t *ret, struct hp_err *err)
+hp_target_tls_slot(struct hp_pk *pk, const struct hp_use *use, enum hp_slot_kind kind, uint64_t *ret, struct hp_err *err)
 {
-	enum hp_slot_kind kind = use->rel->type == R_X86_64_GOTTPOFF ? HP_SLOT_TPOFF : HP_SLOT_DTPMOD;
-	const struct hp_mod_slot *slot = NULL;
+	bool local = use->rel->type == R_X86_64_TLSLD;
 	const struct hp_sym *sym = symbol_of(use);
+	const struct hp_mod_slot *slot = NULL;
 	const struct hp_known *k;
 
-	if (pk->mod->kind != HP_MAN_SHARED)
-		return hp_refuse(use, err, "a dynamic thread-local access in an executable");
-	if (use->rel->type == R_X86_64_TLSLD) {
+	if (local) {
 		slot = slot_of_offset(pk->mod, kind, 0); /* this module's block */
 	} else if (sym != NULL && is_global(sym)) {
 		slot = hp_module_slot_of(pk->mod, sym->name, kind);
@@ -166,9 +164,11 @@ hp_target_tls_slot(struct hp_pk *pk, const struct hp_use *use, uint64_t *ret, st
 		if (slot == NULL && k != NULL && k->has_tls_slot)
 			slot = hp_module_slot_at(pk->mod, k->tls_slot);
 	}
-	if (slot == NULL && use->rel->type != R_X86_64_TLSLD)
+	if (slot != NULL && slot->kind != kind)
+		slot = NULL; /* of another model, which the baseline uses as well */
+	if (slot == NULL && !local && pk->mod->kind == HP_MAN_SHARED)
 		slot = slot_of_own(pk, use, kind);
-	if (slot == NULL || slot->kind != kind)
+	if (slot == NULL)
 		return hp_refuse(use, err, "a thread-local variable for which the baseline has no GOT slot of this access model");
 	*ret = slot->va;
 	return 0;
