@@ -36,6 +36,12 @@ struct hp_live_opts {
 	void *on_step_arg;
 };
 
+/* One module of the package in the process. */
+struct hp_live_module {
+	uint64_t start;      /* where it is loaded, 0 = not any more */
+	uint64_t payload_va; /* where its payload is, 0 = nowhere yet */
+};
+
 struct hp_live_report {
 	bool already;         /* nothing to do: the process was in that state */
 	bool reused;          /* a payload from an earlier apply was used */
@@ -43,6 +49,7 @@ struct hp_live_report {
 	bool completed;       /* an interrupted switch was brought to its end */
 	size_t funcs_cnt;     /* redirected or restored */
 	size_t threads_cnt;   /* stopped in the switch */
+	struct hp_live_module modules[HP_PKG_TARGETS_MAX]; /* as many as the package has targets, in its order */
 	uint64_t payload_len; /* bytes of address space */
 	unsigned attempts;    /* full stops, the last one included */
 	uint64_t pause_ns;    /* of the full stop in which the entries were written */
@@ -69,7 +76,7 @@ bool hp_live_record_holds(const struct hp_live *live, const struct hp_rec *rec);
  * unpatched. */
 bool hp_live_record_unloaded(const struct hp_live *live, const struct hp_rec *rec);
 
-/* hp_live_runs(live, pkg, err): 1 the process has every module that ${pkg} patches, 0 not. */
+/* hp_live_runs(live, pkg, err): 1 the process has every module that ${pkg} patches, 2 some of them, 0 none. */
 HP_MUST_CHECK int hp_live_runs(struct hp_live *live, const struct hp_verified_pkg *pkg, struct hp_err *err);
 
 /* hp_live_apply(live, pkg, opts, ret, err): HP_E_BUSY, HP_E_UNPATCHABLE, HP_E_BASELINE: nothing was changed; HP_E_USAGE: an

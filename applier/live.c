@@ -121,19 +121,19 @@ hp_live_runs(struct hp_live *live, const struct hp_verified_pkg *pkg, struct hp_
 	struct hp_arena arena = { 0 };
 	struct hp_modules mods;
 	struct hp_areas areas;
+	size_t found = 0;
 	int r = hp_proc_maps(&live->proc, &arena, &areas, err);
 
 	if (r == 0)
 		r = hp_modules_read(&live->proc, &areas, &arena, &mods, err);
-	if (r == 0)
-		r = pkg->pkg.man->targets_cnt > 0;
-	for (size_t i = 0; i < pkg->pkg.man->targets_cnt && r > 0; i++) {
+	for (size_t i = 0; i < pkg->pkg.man->targets_cnt && r == 0; i++) {
 		const struct hp_module *mod;
 
-		r = hp_modules_find(&mods, &pkg->pkg.man->targets[i], &mod, NULL);
-		if (r == HP_E_UNPATCHABLE) /* twice: it is there, and apply will say so */
-			r = 1;
+		/* twice: it is there, and apply will say so */
+		found += hp_modules_find(&mods, &pkg->pkg.man->targets[i], &mod, NULL) != 0;
 	}
+	if (r == 0)
+		r = found == 0 ? 0 : found == pkg->pkg.man->targets_cnt ? 1 : 2;
 	hp_arena_release(&arena);
 	return r;
 }
@@ -152,8 +152,10 @@ begin(struct hp_live *live, const struct hp_verified_pkg *pkg, bool calls, const
 	r = hp_plan_make(&live->proc, pkg, !calls, &ret->plan, err);
 	if (r < 0)
 		return r;
-	for (uint32_t i = 0; i < ret->plan.rec.targets_cnt; i++)
+	for (uint32_t i = 0; i < ret->plan.rec.targets_cnt; i++) {
 		report->payload_len += ret->plan.rec.targets[i].payload_len;
+		report->modules[i].start = ret->plan.targets[i].mod != NULL ? ret->plan.targets[i].mod->start : 0;
+	}
 	report->funcs_cnt = ret->plan.rec.entries_cnt;
 	return 0;
 }
@@ -161,6 +163,8 @@ begin(struct hp_live *live, const struct hp_verified_pkg *pkg, bool calls, const
 static void
 finish(struct hp_job *job)
 {
+	for (uint32_t i = 0; i < job->plan.rec.targets_cnt; i++)
+		job->report->modules[i].payload_va = job->plan.rec.targets[i].payload_va;
 	hp_unwind_free(job->unwind);
 	hp_plan_release(&job->plan);
 }

@@ -89,6 +89,25 @@ find_module(struct hp_plan *plan, size_t idx, struct hp_err *err)
 	return plan->to_revert ? 0 : hp_modules_find(&plan->mods, man, ret, err);
 }
 
+/* A module of the package is not there. Another one that is there says that this process has a part of the baseline: all or
+ * nothing. */
+static int
+missing(const struct hp_plan *plan, const struct hp_man_target *man, struct hp_err *err)
+{
+	const struct hp_manifest *all = plan->pkg->pkg.man;
+	const struct hp_module *mod;
+
+	for (size_t i = 0; i < all->targets_cnt; i++)
+		if (&all->targets[i] != man && hp_modules_find(&plan->mods, &all->targets[i], &mod, NULL) != 0)
+			return hp_err_set(
+				err, HP_E_UNPATCHABLE,
+				"process %d (%s) runs '%s' of the package, but '%s' is not loaded, or is another build: all "
+				"modules of a package are patched, or none",
+				plan->proc->pid, plan->proc->comm, hp_esc(all->targets[i].name), hp_esc(man->name));
+	return hp_err_set(err, HP_E_BASELINE, "process %d (%s) does not run the build of '%s' that the package is for",
+	                  plan->proc->pid, plan->proc->comm, hp_esc(man->name));
+}
+
 /* Module, image, pre-images. Needs all targets' modules for the next step, so fixups come later. */
 static int
 find_target(struct hp_plan *plan, size_t idx, struct hp_err *err)
@@ -105,8 +124,7 @@ find_target(struct hp_plan *plan, size_t idx, struct hp_err *err)
 	if (r < 0)
 		return r;
 	if (r == 0 && !plan->to_revert)
-		return hp_err_set(err, HP_E_BASELINE, "process %d (%s) does not run the build of '%s' that the package is for",
-		                  plan->proc->pid, plan->proc->comm, hp_esc(man->name));
+		return missing(plan, man, err);
 	if (t->mod != NULL && t->mod->machine != HP_ARCH_ELF_MACHINE)
 		return hp_err_set(err, HP_E_UNPATCHABLE, "module '%s' is for another CPU", hp_esc(man->name));
 	r = hp_image_read(plan->pkg->pkg.payloads[idx].image, &t->image, err);

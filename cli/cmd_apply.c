@@ -62,12 +62,16 @@ apply_all(const struct hp_verified_pkg *pkg, const struct hp_live_opts *o, const
 	if (r == 0 && !arg_dry_run && all.done_cnt > 0)
 		r = hp_rollback_after(&arg_rollback, pkg, err);
 	if (arg_json)
-		hp_out_json(json_pack("{s:s, s:o, s:I, s:I, s:I, s:I}", "schema", "hpbuild.apply-all/1", "processes", all.list,
-		                      "matching", (json_int_t)all.seen_cnt, "done", (json_int_t)all.done_cnt, "already",
-		                      (json_int_t)all.already_cnt, "failed", (json_int_t)all.failed_cnt));
+		hp_out_json(json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I}", "schema", "hpbuild.apply-all/1", "processes",
+		                      all.list, "matching", (json_int_t)all.seen_cnt, "done", (json_int_t)all.done_cnt, "already",
+		                      (json_int_t)all.already_cnt, "failed", (json_int_t)all.failed_cnt, "partial",
+		                      (json_int_t)all.partial_cnt));
 	else
 		hp_out("%zu process%s the baseline: %zu %s, %zu already, %zu failed\n", all.seen_cnt,
 		       all.seen_cnt == 1 ? " runs" : "es run", all.done_cnt, did, all.already_cnt, all.failed_cnt);
+	if (all.partial_cnt > 0)
+		hp_warn("%zu process%s only some of the package's modules, and stay%s as before ('status PKG' lists them)",
+		        all.partial_cnt, all.partial_cnt == 1 ? " has" : "es have", all.partial_cnt == 1 ? "s" : "");
 	return r < 0 ? r : all.status;
 }
 

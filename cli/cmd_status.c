@@ -1,6 +1,7 @@
 /* hpbuild status: what is applied to a process, or to every process. Reads only; nothing is stopped. */
 #include "cli/cmd.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,25 @@ functions_json(const struct hp_verified_pkg *pkg)
 	return funcs;
 }
 
+/* What the record says of each module; names are the verified package's. */
+static json_t *
+modules_json(const struct hp_rec *rec, const struct hp_manifest *man)
+{
+	json_t *list = json_array();
+
+	for (uint32_t t = 0; t < rec->targets_cnt && t < man->targets_cnt; t++) {
+		json_t *funcs = json_array();
+
+		for (size_t i = 0; i < man->targets[t].funcs_cnt; i++)
+			(void)json_array_append_new(funcs, json_string(man->targets[t].funcs[i].name));
+		(void)json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:o}", "name", man->targets[t].name, "bias",
+		                                            json_sprintf("0x%" PRIx64, rec->targets[t].bias), "payload",
+		                                            json_sprintf("0x%" PRIx64, rec->targets[t].payload_va), "functions",
+		                                            funcs));
+	}
+	return list;
+}
+
 static json_t *
 record_json(const struct hp_live *live, const struct hp_rec *rec, const struct hp_verified_pkg *pkg)
 {
@@ -80,6 +100,7 @@ record_json(const struct hp_live *live, const struct hp_rec *rec, const struct h
 		(void)json_object_set_new(o, "name", json_string(pkg->pkg.man->name));
 		(void)json_object_set_new(o, "serial", json_integer((json_int_t)(pkg->pkg.man->serial & INT64_MAX)));
 		(void)json_object_set_new(o, "functions", functions_json(pkg));
+		(void)json_object_set_new(o, "modules", modules_json(rec, pkg->pkg.man));
 	}
 	return o;
 }
@@ -97,10 +118,14 @@ record_text(const struct hp_live *live, const struct hp_rec *rec, const struct h
 		return;
 	}
 	hp_out("    name       %s, serial %llu\n", hp_esc(pkg->pkg.man->name), (unsigned long long)pkg->pkg.man->serial);
-	for (size_t t = 0; t < pkg->pkg.man->targets_cnt; t++)
+	for (size_t t = 0; t < pkg->pkg.man->targets_cnt; t++) {
+		if (pkg->pkg.man->targets_cnt > 1 && t < rec->targets_cnt)
+			hp_out("    module     %s, payload at 0x%" PRIx64 "\n", hp_esc(pkg->pkg.man->targets[t].name),
+			       rec->targets[t].payload_va);
 		for (size_t i = 0; i < pkg->pkg.man->targets[t].funcs_cnt; i++)
 			hp_out("    function   %s (%s)\n", hp_esc(pkg->pkg.man->targets[t].funcs[i].name),
 			       hp_esc(pkg->pkg.man->targets[t].name));
+	}
 	for (uint32_t i = 0; i < pkg->signers_cnt; i++) {
 		hp_key_id_text(pkg->signers[i], text);
 		hp_out("    signed by  %s\n", text);

@@ -80,10 +80,17 @@ apply_one(void *arg, pid_t pid)
 	HP_AUTO(hp_live) struct hp_live *live = NULL;
 	struct hp_live_report report;
 	struct hp_err err = { 0 };
+	int runs;
 
-	if (is_seen(all, pid) || all->seen_cnt == SEEN_MAX || hp_live_open(pid, &live, NULL) < 0 ||
-	    hp_live_runs(live, all->pkg, NULL) <= 0)
+	if (is_seen(all, pid) || all->seen_cnt == SEEN_MAX || hp_live_open(pid, &live, NULL) < 0)
 		return 0;
+	runs = hp_live_runs(live, all->pkg, NULL);
+	if (runs <= 0)
+		return 0;
+	if (runs == 2) { /* or not yet: looked at again in the next pass */
+		all->partial_cnt++;
+		return 0;
+	}
 	all->seen[all->seen_cnt++] = pid;
 	all->new_cnt++;
 	if (hp_live_apply(live, all->pkg, all->opts, &report, &err) == 0)
@@ -103,7 +110,7 @@ hp_cli_apply_all(struct hp_cli_all *all, struct hp_err *err)
 		return hp_err_set(err, HP_E_NOMEM, "no memory");
 	all->seen = seen;
 	for (unsigned i = 0; i < PASSES_MAX && r == 0; i++) {
-		all->new_cnt = 0;
+		all->new_cnt = all->partial_cnt = 0;
 		r = hp_cli_each_process(apply_one, all, err);
 		if (all->new_cnt == 0)
 			break;

@@ -1,5 +1,6 @@
 #include "cli/live_common.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -68,6 +69,23 @@ hp_cli_live_verify(const struct hp_rec *rec, const struct hp_trust *trust, struc
 	return 0;
 }
 
+static json_t *
+modules_json(const struct hp_manifest *man, const struct hp_live_report *report)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < man->targets_cnt; i++) {
+		const struct hp_live_module *m = &report->modules[i];
+		json_t *o = json_pack("{s:s, s:I, s:o}", "name", man->targets[i].name, "functions",
+		                      (json_int_t)man->targets[i].funcs_cnt, "address", json_sprintf("0x%" PRIx64, m->start));
+
+		if (m->payload_va != 0)
+			(void)json_object_set_new(o, "payload", json_sprintf("0x%" PRIx64, m->payload_va));
+		(void)json_array_append_new(list, o);
+	}
+	return list;
+}
+
 json_t *
 hp_cli_live_json(const char *schema, pid_t pid, const struct hp_verified_pkg *pkg, const struct hp_live_report *report,
                  const char *did)
@@ -75,7 +93,7 @@ hp_cli_live_json(const char *schema, pid_t pid, const struct hp_verified_pkg *pk
 	char id[2 * HP_PKG_ID_LEN + 1];
 
 	hp_hex(pkg->pkg.id, HP_PKG_ID_LEN, id);
-	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:i, s:f, s:f, s:i, s:f, s:f}", "schema",
+	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:i, s:f, s:f, s:i, s:f, s:f, s:o}", "schema",
 	                 schema, "pid",
 	                 (int)pid, "id", id, "name", pkg->pkg.man->name, "result", did, "already", report->already, "reused",
 	                 report->reused, "completed", report->completed, "functions", (json_int_t)report->funcs_cnt, "threads",
@@ -83,7 +101,22 @@ hp_cli_live_json(const char *schema, pid_t pid, const struct hp_verified_pkg *pk
 	                 (int)report->attempts, "pause_us", (double)report->pause_ns / 1e3, "pauses_us",
 	                 (double)report->pauses_ns / 1e3, "borrows", (int)report->borrows, "borrow_us",
 	                         (double)report->borrow_ns / 1e3,
-	                 "total_us", (double)report->total_ns / 1e3);
+	                 "total_us", (double)report->total_ns / 1e3, "modules", modules_json(pkg->pkg.man, report));
+}
+
+/* Several modules: a line for each. */
+static void
+modules_text(const struct hp_manifest *man, const struct hp_live_report *report)
+{
+	for (size_t i = 0; i < man->targets_cnt; i++) {
+		const struct hp_live_module *m = &report->modules[i];
+
+		hp_out("  module %s at 0x%" PRIx64 ", %zu function%s", hp_esc(man->targets[i].name), m->start,
+		       man->targets[i].funcs_cnt, man->targets[i].funcs_cnt == 1 ? "" : "s");
+		if (m->payload_va != 0)
+			hp_out(", payload at 0x%" PRIx64, m->payload_va);
+		hp_out("\n");
+	}
 }
 
 void
@@ -97,6 +130,8 @@ hp_cli_live_text(pid_t pid, const char *comm, const struct hp_verified_pkg *pkg,
 	       hp_esc(pkg->pkg.man->name), pid, comm, report->funcs_cnt, report->funcs_cnt == 1 ? "" : "s");
 	if (report->unloaded)
 		hp_out("a module was unloaded since: nothing to restore there\n");
+	if (pkg->pkg.man->targets_cnt > 1)
+		modules_text(pkg->pkg.man, report);
 	if (report->completed)
 		hp_out("an interrupted switch was brought to its end\n");
 	if (report->attempts > 0)

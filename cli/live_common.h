@@ -37,6 +37,7 @@ struct hp_cli_all {
 	json_t *list;          /* hpbuild.apply/1 or hpbuild.error/1 for each; NULL: print text */
 	pid_t *seen;           /* processes that run the baseline */
 	size_t seen_cnt, done_cnt, already_cnt, failed_cnt;
+	size_t partial_cnt; /* processes with only some of the package's modules, which stay as they are */
 	size_t new_cnt;        /* in the last pass */
 	int status;            /* exit status: of the worst failure */
 };

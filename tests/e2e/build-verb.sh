@@ -49,7 +49,7 @@ tool: tool.o util.o
 main.o util.o tool.o: util.h
 EOF
 make -s -C "$src" >/dev/null
-cp "$src/prog" "$W/prog"
+cp "$src/prog" "$src/tool" "$W/"
 cp -r "$src" "$W/pristine"
 
 make_patch() { # make_patch NAME FILE SED-SCRIPT
@@ -85,6 +85,15 @@ echo "-- signed in the same step"
 "$hpbuild" keygen --no-passphrase -o "$W/k" >/dev/null
 build --patch "$W/fix.patch" --key "$W/k.key" --name limit --serial 7
 "$hpbuild" verify --trust "$W/k.pub" --baseline "$W/prog" "$W/out.hpk"
+rm "$W/out.hpk"
+
+echo "-- two baselines: one package with two targets"
+build --patch "$W/fix.patch" --key "$W/k.key" --baseline "$W/tool"
+"$hpbuild" verify --trust "$W/k.pub" --baseline "$W/tool" --baseline "$W/prog" "$W/out.hpk" >"$W/verify"
+expect_text "$W/verify" 'prog: baseline checked'
+expect_text "$W/verify" 'tool: baseline checked'
+"$hpbuild" inspect --trust "$W/k.pub" "$W/out.hpk" >"$W/inspect"
+[ "$(grep -c ' util_limit$' "$W/inspect")" -eq 2 ] || fail "util_limit is not in both targets"
 rm "$W/out.hpk"
 
 echo "-- nothing to patch, a restart, wrong baseline, failures: right exit status, no package, sources as before"
