@@ -16,6 +16,8 @@
 #include "formats/preimage.h"
 #include "packager/pack.h"
 
+struct hp_prove_object;
+
 enum { HP_ENTRY_LEN = 5 }; /* bytes of the jump that the applier writes over an entry */
 
 /* Whether an original function was found in the baseline. */
@@ -154,6 +156,9 @@ HP_MUST_CHECK int hp_mark_lost(struct hp_pk *pk, struct hp_err *err);
 HP_MUST_CHECK int hp_drop_duplicates(struct hp_pk *pk, struct hp_err *err);
 /* hp_judge_members(pk, err): only set in_module. */
 HP_MUST_CHECK int hp_judge_members(struct hp_pk *pk, struct hp_err *err);
+/* copies.c: of ${objects} (one each of pk->objs, counted), clear in_module of those that are in the module only by code which an
+ * object has that is proven to a larger part. */
+HP_MUST_CHECK int hp_drop_copies(struct hp_pk *pk, struct hp_prove_object *objects, struct hp_err *err);
 /* mismatch.c: HP_E_BASELINE: where part ${i} of the original, whose state is MISMATCH, differs, and what is the likely cause. */
 int hp_say_mismatch(const struct hp_pk *pk, const struct hp_pk_obj *obj, uint32_t i, struct hp_err *err);
 /* hp_say_none(pk, obj, err): HP_E_BASELINE: no changed object is in the module, such as ${obj}. */

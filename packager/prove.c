@@ -319,6 +319,7 @@ prove(struct hp_pk *pk, struct hp_prove_object *objects, struct hp_prove_report 
 	for (size_t o = 0; o < pk->objs_cnt; o++)
 		count(&pk->objs[o], &objects[o]);
 	drop_doubles(pk, objects);
+	r = hp_drop_copies(pk, objects, err);
 	for (size_t o = 0; o < pk->objs_cnt && r == 0; o++)
 		if (objects[o].must_match && objects[o].in_module)
 			r = must_match(pk, &pk->objs[o], err);
