@@ -165,8 +165,8 @@ is_prepared(struct hp_debian *d, const char *state, struct hp_err *err)
 	HP_AUTO(hp_buf) struct hp_buf text = { 0 };
 	int r;
 
-	if (hp_path_kind(state) != HP_PATH_FILE)
-		return 0;
+	if (hp_path_kind(state) != HP_PATH_FILE || hp_path_kind(d->rebuild.source) != HP_PATH_DIR)
+		return 0; /* the sources are missing when a second build was killed while it unpacked them */
 	r = hp_file_read(state, TEXT_LEN_MAX, &text, err);
 	if (r < 0)
 		return r;
@@ -282,6 +282,31 @@ keeps_build(const char *patch, struct hp_err *err)
 	return 1;
 }
 
+/* How to unpack the source package once more. */
+static int
+set_unpack(struct hp_debian *d, struct hp_err *err)
+{
+	const char *dir = below(d, "source", err);
+	char **argv = hp_arena_array(&d->arena, 6, sizeof(*argv)), **paths;
+	size_t cnt;
+	int r = dir == NULL || argv == NULL ? hp_err_set(err, HP_E_NOMEM, "no memory")
+	                                    : hp_tree_list(dir, ".dsc", &d->arena, &paths, &cnt, err);
+
+	if (r < 0 || cnt != 1) /* not there any more: then without */
+		return r;
+	argv[0] = hp_arena_strdup(&d->arena, "dpkg-source");
+	argv[1] = hp_arena_strdup(&d->arena, "--no-check");
+	argv[2] = hp_arena_strdup(&d->arena, "-x");
+	argv[3] = hp_arena_printf(&d->arena, "%s/%s", dir, paths[0]);
+	argv[4] = hp_arena_strdup(&d->arena, "src.new");
+	d->rebuild.fresh = below(d, "src.new", err);
+	for (int i = 0; i < 5; i++)
+		if (argv[i] == NULL || d->rebuild.fresh == NULL)
+			return hp_err_set(err, HP_E_NOMEM, "no memory");
+	d->rebuild.unpack = argv;
+	return 0;
+}
+
 int
 hp_debian_patched(struct hp_debian *d, struct hp_err *err)
 {
@@ -296,6 +321,8 @@ hp_debian_patched(struct hp_debian *d, struct hp_err *err)
 			r = make_command(d, path, true, &d->rebuild.again, err);
 		(void)unlink(stamp);
 	}
+	if (r >= 0)
+		r = set_unpack(d, err);
 	return r < 0 ? r : hp_rebuild_patched(&d->rebuild, err);
 }
 

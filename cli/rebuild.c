@@ -129,6 +129,31 @@ built_since(const struct hp_rebuild *rb, const struct timespec *since, struct hp
 	return r;
 }
 
+/* Not every tree can be built a second time (a rule that makes a link fails when the link is there, and `clean` forgets it): the
+ * whole second build begins where the first one did. */
+static int
+renew(const struct hp_rebuild *rb, struct hp_err *err)
+{
+	HP_AUTO(hp_mem) char *log = NULL;
+	int r;
+
+	if (asprintf(&log, "%s/unpack.log", rb->work_dir) < 0) {
+		log = NULL;
+		return hp_err_set(err, HP_E_NOMEM, "no memory");
+	}
+	hp_remove_tree(rb->fresh);
+	r = hp_command_run(rb->work_dir, rb->unpack, log, "unpacking the sources again", err);
+	if (r < 0)
+		return r;
+	hp_remove_tree(rb->source);
+	if (rename(rb->fresh, rb->source) < 0)
+		return hp_err_set(err, HP_E_IO, "cannot rename '%s' to '%s': %s", hp_esc(rb->fresh), hp_esc(rb->source),
+		                  strerror(errno));
+	for (unsigned i = 0; i < rb->patches_cnt && r == 0; i++)
+		r = run_patch(rb, rb->patches[i], false, false, err);
+	return r;
+}
+
 /* The short second build, and the long one when that did not build anything: its rules may not look at file times. */
 static int
 build_again(struct hp_rebuild *rb, const struct timespec *since, struct hp_err *err)
@@ -151,6 +176,8 @@ build_again(struct hp_rebuild *rb, const struct timespec *since, struct hp_err *
 		return r < 0 ? r : 0;
 	hp_note(again.code != 0 ? "the short second build failed; building all"
 	                        : "the second build did not compile anything; building all");
+	if (rb->unpack != NULL && renew(rb, err) < 0)
+		return err->code;
 	return build_once(rb, 1, rb->command, err);
 }
 

@@ -19,6 +19,8 @@ struct hp_rebuild {
 	unsigned strip;             /* -pN of patch(1) */
 	char *const *command;       /* terminated by NULL; no shell */
 	char *const *again; /* for the second build, NULL = the same; when it compiles nothing, ${command} runs after all */
+	char *const *unpack;        /* NULL, or: makes ${fresh}, the sources anew, for trees that cannot be built twice */
+	const char *fresh;          /* folder beside ${source}, whose place it takes when ${again} was not enough */
 	const char *work_dir;       /* scratch folder, exists; gets originals/ and the logs */
 	double seconds[2];          /* out: wall time of the two builds */
 };
