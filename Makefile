@@ -49,7 +49,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2);)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help demo check check-run check-long live lint bench fuzz fuzz-run install uninstall clean analyze
+.PHONY: all help demo check check-run check-long live lint bench corpus-table fuzz fuzz-run install uninstall clean analyze
 
 all: $B/hpbuild $B/hpbuild-live
 
@@ -60,6 +60,7 @@ help:
 	@echo 'check-run  the tests alone; check-long adds those that take minutes'
 	@echo 'lint       layering, sizes, headers, man pages'
 	@echo 'bench      benchmarks, as ratios in one run'
+	@echo 'corpus-table  real fixes: functions to be replaced, proven with symbols, stripped, refused (HP_SHARED, CASE=...)'
 	@echo 'fuzz       libFuzzer targets (clang); fuzz-run runs each for FUZZ_SECONDS'
 	@echo 'analyze    gcc -fanalyzer, cppcheck'
 	@echo 'install uninstall clean   with DESTDIR PREFIX BINDIR LIBEXECDIR MANDIR'
@@ -117,6 +118,10 @@ lint: all
 
 bench: all $(testlib_bin)
 	$(q)B=$B tests/bench/run
+
+# What the proof says of each case of a corpus: HP_SHARED is the folder that holds corpus/.
+corpus-table: all $(testlib_bin)
+	$(q)w=$$(mktemp -d) && trap 'rm -rf "$$w"' EXIT && python3 tests/lib/corpus_table.py $(abspath $B) $(or $(HP_SHARED),../shared)/corpus/cases $$w $(CASE)
 
 # Fuzz targets are built from sources in a folder of their own, with clang's libFuzzer.
 fuzz:

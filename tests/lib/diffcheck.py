@@ -72,21 +72,27 @@ def rules(answer, severity):
     return sorted({r["rule"] for r in answer.get("reasons", []) if r["severity"] == severity})
 
 
+def unpack(cases, name, scratch):
+    """The folder with orig/ and patched/ of a case, its ground truth, its description."""
+    where = os.path.join(scratch, name)
+    if not os.path.isdir(where):
+        os.makedirs(where)
+        cmd = "zstd -dcq --long=27 '%s/%s/objects.tar.zst' | tar -x -C '%s'" % (cases, name, where)
+        subprocess.run(cmd, shell=True, check=True)
+    with open("%s/%s/ground_truth.json" % (cases, name)) as f:
+        truth = json.load(f)
+    with open("%s/%s/case.json" % (cases, name)) as f:
+        return where, truth, json.load(f)
+
+
 def corpus(hpbuild, cases, scratch, names):
     bad = 0
     print("%-26s %-13s %-9s %7s %5s %4s  %s" % ("case", "verdict", "expected", "changed", "noise", "new", "wrong"))
     for name in sorted(os.listdir(cases)):
         if names and name not in names:
             continue
-        where = os.path.join(scratch, name)
-        if not os.path.isdir(where):
-            os.makedirs(where)
-            cmd = "zstd -dc --long=27 '%s/%s/objects.tar.zst' | tar -x -C '%s'" % (cases, name, where)
-            subprocess.run(cmd, shell=True, check=True)
-        with open("%s/%s/ground_truth.json" % (cases, name)) as f:
-            truth = json.load(f)
-        with open("%s/%s/case.json" % (cases, name)) as f:
-            answer_expected = json.load(f)["hotpatchable_expectation"]["answer"]
+        where, truth, case = unpack(cases, name, scratch)
+        answer_expected = case["hotpatchable_expectation"]["answer"]
         status, answer, err = run_diff(hpbuild, where + "/orig", where + "/patched")
         want = expected(truth)
         correct(name, *want[:2])
@@ -133,4 +139,5 @@ def main(argv):
     return 1 if bad else 0
 
 
-sys.exit(main(sys.argv))
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
