@@ -87,6 +87,34 @@ hp_proc_exists(const struct hp_proc *proc)
 	return hp_proc_text(proc, "status", text, sizeof(text)) > 0 && !is_dead(text);
 }
 
+/* The main thread has ended and others go on: what it hides of the process, /proc/TID of any of them shows (it exists for threads
+ * too, though no listing has it). Replaces proc->dir_fd; false: none lives. */
+static bool
+look_through_thread(struct hp_proc *proc, char *text, size_t len)
+{
+	pid_t tids[64];
+	size_t cnt;
+
+	if (hp_proc_tasks(proc, tids, sizeof(tids) / sizeof(tids[0]), &cnt, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < cnt && i < sizeof(tids) / sizeof(tids[0]); i++) {
+		struct hp_proc thread = { .pid = proc->pid, .mem_fd = -1 };
+		const char *group;
+		char path[64];
+
+		(void)snprintf(path, sizeof(path), "/proc/%d", tids[i]);
+		thread.dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (thread.dir_fd >= 0 && hp_proc_text(&thread, "status", text, len) > 0 && !is_dead(text) &&
+		    (group = status_field(text, "Tgid")) != NULL && strtol(group, NULL, 10) == proc->pid) {
+			hp_fd_auto(&proc->dir_fd);
+			proc->dir_fd = thread.dir_fd;
+			return true;
+		}
+		hp_fd_auto(&thread.dir_fd);
+	}
+	return false;
+}
+
 int
 hp_proc_open(pid_t pid, struct hp_proc *ret, struct hp_err *err)
 {
@@ -101,9 +129,7 @@ hp_proc_open(pid_t pid, struct hp_proc *ret, struct hp_err *err)
 		return hp_err_set(err, errno == ENOENT ? HP_E_BUSY : HP_E_IO, "no process %d", pid);
 	if (hp_proc_text(&proc, "status", text, sizeof(text)) < 0)
 		return hp_err_set(err, HP_E_BUSY, "process %d is gone", pid);
-	if (is_dead(text) && has_other_threads(text))
-		return hp_err_set(err, HP_E_UNPATCHABLE, "the main thread of process %d has ended, which hides its memory", pid);
-	if (is_dead(text))
+	if (is_dead(text) && !(has_other_threads(text) && look_through_thread(&proc, text, sizeof(text))))
 		return hp_err_set(err, HP_E_BUSY, "process %d is gone", pid);
 	n = hp_proc_text(&proc, "comm", path, sizeof(path));
 	if (n > 0 && path[n - 1] == '\n')
@@ -112,6 +138,10 @@ hp_proc_open(pid_t pid, struct hp_proc *ret, struct hp_err *err)
 	if (status_field(text, "VmSize") == NULL)
 		return hp_err_set(err, HP_E_UNPATCHABLE, "process %d (%s) is a kernel thread", pid, proc.comm);
 	proc.mem_fd = openat(proc.dir_fd, "mem", O_RDWR | O_CLOEXEC);
+	if (proc.mem_fd < 0 && (errno == EACCES || errno == EPERM))
+		return hp_err_set(err, HP_E_IO,
+		                  "cannot open the memory of process %d (%s), which is another user's or privileged "
+		                  "(it needs CAP_SYS_PTRACE)", pid, proc.comm);
 	if (proc.mem_fd < 0)
 		return hp_err_set(err, errno == ENOENT || errno == ESRCH ? HP_E_BUSY : HP_E_IO,
 		                  "cannot open the memory of process %d (%s)", pid, proc.comm);

@@ -17,7 +17,7 @@
 
 struct hp_proc {
 	pid_t pid;
-	int dir_fd;     /* /proc/PID */
+	int dir_fd;     /* /proc/PID, or /proc/TID of another thread when the main one has ended */
 	int mem_fd;     /* /proc/PID/mem, read and write, bound to the address space at the time of opening */
 	char comm[64];  /* escaped command name, for messages */
 };
