@@ -113,6 +113,8 @@ hp_borrow_begin(const struct hp_proc *proc, const struct hp_areas *areas, const 
 	if (r < 0)
 		return r;
 	r = pick(ret, want, deadline_ns, err);
+	if (r == 0 && !hp_proc_exists(proc)) /* what stands still runs another program by now */
+		r = hp_err_set(err, HP_E_BUSY, "process %d (%s) ended meanwhile", proc->pid, proc->comm);
 	if (r == 0) {
 		stack = hp_area_at(areas, hp_arch_sp(&ret->stop.v[0].regs));
 		ret->stack_lo = stack != NULL ? stack->start : UINT64_MAX;

@@ -267,7 +267,7 @@ hp_install(struct hp_job *job, struct hp_err *err)
 	undo = r < 0 ? unmap_all(job, &b, NULL) : 0;
 	ended = hp_borrow_end(&b, r < 0 ? NULL : err);
 	hp_job_note_borrow(job, &b);
-	if ((ended < 0 || undo < 0) && !hp_proc_exists(job->plan.proc))
+	if ((ended < 0 || undo < 0) && hp_proc_is_going(job->plan.proc))
 		return hp_err_set(err, HP_E_BUSY, "process %d ended meanwhile", job->plan.proc->pid);
 	if (ended < 0 || undo < 0)
 		return hp_err_set(err, HP_E_UNDO, "process %d (%s): a borrowed thread could not be given back as it was",
@@ -305,5 +305,7 @@ hp_install_undo(struct hp_job *job, struct hp_err *err)
 	r = unmap_all(job, &b, err);
 	ended = hp_borrow_end(&b, r < 0 ? NULL : err);
 	hp_job_note_borrow(job, &b);
+	if ((r < 0 || ended < 0) && hp_proc_is_going(job->plan.proc))
+		return 0;
 	return r < 0 ? r : ended;
 }

@@ -19,6 +19,7 @@
 #include "base/le.h"
 
 #define PAGE_LEN 4096u
+#define GOING_ROUNDS 1000u /* of 1 ms */
 #define MAPS_LEN_MAX ((size_t)64 << 20)
 
 uint64_t
@@ -79,12 +80,24 @@ has_other_threads(const char *status)
 	return threads != NULL && strtol(threads, NULL, 10) > 1;
 }
 
+/* An address space that is gone reads as an empty file, where one that lives says EIO for what it does not have. */
 bool
 hp_proc_exists(const struct hp_proc *proc)
 {
-	char text[4096];
+	char text[4096], byte;
 
-	return hp_proc_text(proc, "status", text, sizeof(text)) > 0 && !is_dead(text);
+	return hp_proc_text(proc, "status", text, sizeof(text)) > 0 && !is_dead(text) &&
+	       (proc->mem_fd < 0 || pread(proc->mem_fd, &byte, 1, 0) != 0);
+}
+
+bool
+hp_proc_is_going(const struct hp_proc *proc)
+{
+	const struct timespec ts = { 0, 1000000 };
+
+	for (unsigned i = 0; i < GOING_ROUNDS && hp_proc_exists(proc); i++)
+		(void)nanosleep(&ts, NULL);
+	return !hp_proc_exists(proc);
 }
 
 /* The main thread has ended and others go on: what it hides of the process, /proc/TID of any of them shows (it exists for threads
