@@ -40,6 +40,7 @@ static const struct hp_opt opts[] = {
 	HP_OPT_DEBUG_SEARCH(arg_packing.search),
 	HP_OPT_COVERAGE(arg_packing.coverage),
 	{ 0, "outside", HP_OPT_LIST, &arg_packing.outside, "PATTERN", "changed objects that may be in none of the baselines" },
+	{ 0, "sysroot", HP_OPT_STR, &arg_packing.sysroot, "DIR", "where the baseline's libraries are (default: /)" },
 	HP_OPT_SUPPLY(arg_packing.supply),
 	{ 0, "meta", HP_OPT_STR, &arg_packing.meta, "FILE", "JSON with what the manifest shall say" },
 	{ 0, "name", HP_OPT_STR, &arg_packing.name, "NAME", "name of the hotpatch (default: of the first patch)" },

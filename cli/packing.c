@@ -72,7 +72,7 @@ complete_all(struct hp_packing *p, struct hp_err *err)
 			.path = b->path, .file = hp_buf_view(&b->bytes), .debug_path = found ? b->found.path : b->debug_file,
 			.debug = hp_buf_view(found ? &b->found.bytes : &b->debug_bytes),
 			.debug_source = found ? b->found.source : b->debug_source, .debug_partial = b->found.partial,
-			.twin_path = b->twin, .twin = hp_buf_view(&b->twin_bytes),
+			.twin_path = b->twin, .twin = hp_buf_view(&b->twin_bytes), .sysroot = p->sysroot,
 		};
 	}
 	return 0;

@@ -42,6 +42,7 @@ struct hp_packing {
 	struct hp_coverage coverage;    /* what to measure; the results are in bases */
 	struct hp_opt_list outside;     /* patterns of objects that are in no baseline */
 	const char *baseline_name, *baseline_version; /* for the manifest, NULL = from the path, unknown */
+	const char *sysroot;    /* folder with the libraries that the baseline needs, NULL = "/" */
 	const char *meta;       /* path, NULL = none */
 	const char *name;       /* of the hotpatch, NULL = from meta or made up */
 	const char *waivers;    /* path, NULL = none */

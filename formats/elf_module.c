@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/escape.h"
+#include "formats/elf_dyn.h"
 #include "formats/insn_x86.h"
 
 #define RELA_LEN 24u /* Elf64_Rela: offset, info, addend */
@@ -111,6 +112,28 @@ cmp_slot(const void *a, const void *b)
 	return x->va < y->va ? -1 : x->va > y->va;
 }
 
+/* Versions of the dynamic symbols. */
+static int
+read_versions(struct hp_module *mod, struct hp_err *err)
+{
+	struct hp_dyn dyn;
+	int r = hp_dyn_open_file(mod->elf, &mod->arena, &dyn, err);
+
+	if (r < 0)
+		return r;
+	mod->versions = hp_arena_array(&mod->arena, mod->elf->dynsyms_cnt, sizeof(*mod->versions));
+	if (mod->versions == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory for symbols");
+	for (uint32_t i = 0; i < mod->elf->dynsyms_cnt; i++) {
+		struct hp_dyn_sym sym = { 0 };
+
+		if (r > 0 && dyn.versym != 0 && hp_dyn_sym_read(&dyn, i, NULL, 0, &sym, err) < 0)
+			return hp_err_add(err, "'%s'", hp_esc(mod->elf->path));
+		mod->versions[i] = sym.version != NULL ? sym.version : "";
+	}
+	return 0;
+}
+
 static int
 add_relas(struct hp_module *mod, struct hp_view v, struct hp_err *err)
 {
@@ -128,6 +151,7 @@ add_relas(struct hp_module *mod, struct hp_view v, struct hp_err *err)
 			.va = hp_le64_get(v.p + off),
 			.kind = slot_kind((uint32_t)info),
 			.name = sym == 0 ? "" : elf->dynsyms[sym].name,
+			.version = sym == 0 ? "" : mod->versions[sym],
 			.addend = (int64_t)hp_le64_get(v.p + off + 16),
 		};
 	}
@@ -450,7 +474,9 @@ hp_module_open(struct hp_view file, const char *path, const struct hp_debug_file
 	for (uint32_t i = 0; i < mod->elf->segs_cnt; i++)
 		if (mod->elf->segs[i].type == PT_TLS)
 			mod->tls = &mod->elf->segs[i];
-	r = read_slots(mod, &dyn, err);
+	r = read_versions(mod, err);
+	if (r == 0)
+		r = read_slots(mod, &dyn, err);
 	if (r < 0)
 		return r;
 	r = read_plts(mod, err);
@@ -547,16 +573,33 @@ hp_module_slot_at(const struct hp_module *mod, uint64_t va)
 	return bsearch(&key, mod->slots, mod->slots_cnt, sizeof(key), cmp_slot);
 }
 
+static bool
+is_of(const struct hp_mod_slot *s, const char *name, const char *version)
+{
+	return s->name[0] != '\0' && strcmp(s->name, name) == 0 && (version == NULL || strcmp(s->version, version) == 0);
+}
+
 const struct hp_mod_slot *
-hp_module_slot_of(const struct hp_module *mod, const char *name, enum hp_slot_kind kind)
+hp_module_slot_of(const struct hp_module *mod, const char *name, const char *version, enum hp_slot_kind kind)
 {
 	for (uint32_t i = 0; i < mod->slots_cnt; i++) {
 		const struct hp_mod_slot *s = &mod->slots[i];
 
-		if (s->kind == kind && s->name[0] != '\0' && s->addend == 0 && strcmp(s->name, name) == 0)
+		if (s->kind == kind && s->addend == 0 && is_of(s, name, version))
 			return s;
 	}
 	return NULL;
+}
+
+bool
+hp_module_slot_is(const struct hp_mod_slot *slot, const char *name)
+{
+	const char *at = strchr(name, '@');
+	size_t len = at != NULL && at != name ? (size_t)(at - name) : strlen(name);
+
+	if (strncmp(slot->name, name, len) != 0 || slot->name[len] != '\0')
+		return false;
+	return name[len] == '\0' || strcmp(slot->version, name + len + strspn(name + len, "@")) == 0;
 }
 
 const struct hp_mod_plt *
@@ -570,14 +613,11 @@ hp_module_plt_at(const struct hp_module *mod, uint64_t va)
 }
 
 const struct hp_mod_plt *
-hp_module_plt_of(const struct hp_module *mod, const char *name)
+hp_module_plt_of(const struct hp_module *mod, const char *name, const char *version)
 {
-	for (uint32_t i = 0; i < mod->plts_cnt; i++) {
-		const char *s = mod->slots[mod->plts[i].slot_idx].name;
-
-		if (s[0] != '\0' && strcmp(s, name) == 0)
+	for (uint32_t i = 0; i < mod->plts_cnt; i++)
+		if (is_of(&mod->slots[mod->plts[i].slot_idx], name, version))
 			return &mod->plts[i];
-	}
 	return NULL;
 }
 
@@ -587,6 +627,26 @@ hp_module_import(const struct hp_module *mod, const char *name)
 	uint64_t idx;
 
 	return hp_map_get_str(&mod->imports, name, &idx) ? &mod->elf->dynsyms[idx] : NULL;
+}
+
+bool
+hp_module_version_of(const struct hp_module *mod, const char *name, const char **ret)
+{
+	const char *first = NULL;
+
+	for (uint32_t i = 1; i < mod->elf->dynsyms_cnt; i++) {
+		const struct hp_sym *s = &mod->elf->dynsyms[i];
+
+		if (s->sec_idx != HP_SEC_UNDEF || s->bind == STB_LOCAL || strcmp(s->name, name) != 0)
+			continue;
+		if (first != NULL && strcmp(first, mod->versions[i]) != 0)
+			return false;
+		first = mod->versions[i];
+	}
+	if (first == NULL)
+		return false;
+	*ret = first;
+	return true;
 }
 
 bool

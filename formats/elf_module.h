@@ -33,7 +33,8 @@ enum hp_slot_kind {
 struct hp_mod_slot {
 	uint64_t va;
 	enum hp_slot_kind kind;
-	const char *name; /* symbol, "" = none */
+	const char *name;    /* symbol, "" = none */
+	const char *version; /* of the symbol, "" = none */
 	int64_t addend;
 };
 
@@ -81,6 +82,7 @@ struct hp_module {
 	uint32_t slots_cnt;
 	struct hp_mod_plt *plts;    /* sorted by va */
 	uint32_t plts_cnt;
+	const char **versions;      /* of each of elf->dynsyms, "" = none */
 	struct hp_map imports;      /* name -> index in elf->dynsyms of an undefined symbol */
 	struct hp_map exports;      /* name -> index in elf->dynsyms of a defined symbol */
 	struct hp_map files;        /* STT_FILE names */
@@ -108,16 +110,24 @@ uint64_t hp_module_next_func(const struct hp_module *mod, uint64_t va);
 
 /* hp_module_slot_at(mod, va): the slot that starts at ${va}, NULL = none. */
 const struct hp_mod_slot *hp_module_slot_at(const struct hp_module *mod, uint64_t va);
-/* hp_module_slot_of(mod, name, kind): the first slot of that kind that the dynamic linker binds to ${name} with addend 0. */
-const struct hp_mod_slot *hp_module_slot_of(const struct hp_module *mod, const char *name, enum hp_slot_kind kind);
+/* hp_module_slot_of(mod, name, version, kind): the first slot of that kind that the dynamic linker binds to ${name} with addend
+ * 0.
+ * ${version} NULL: of any version. */
+const struct hp_mod_slot *hp_module_slot_of(const struct hp_module *mod, const char *name, const char *version,
+                                            enum hp_slot_kind kind);
+/* hp_module_slot_is(slot, name): ${name} is what an object calls the slot's symbol: "name", or "name@version" (.symver). */
+bool hp_module_slot_is(const struct hp_mod_slot *slot, const char *name);
 /* hp_module_plt_at(mod, va): the PLT entry that starts at ${va}, NULL = none. */
 const struct hp_mod_plt *hp_module_plt_at(const struct hp_module *mod, uint64_t va);
-/* hp_module_plt_of(mod, name): the first PLT entry that jumps through a slot of ${name}, NULL = none. */
-const struct hp_mod_plt *hp_module_plt_of(const struct hp_module *mod, const char *name);
+/* hp_module_plt_of(mod, name, version): the first PLT entry that jumps through a slot of ${name}, NULL = none; ${version} as
+ * above. */
+const struct hp_mod_plt *hp_module_plt_of(const struct hp_module *mod, const char *name, const char *version);
 
 /* hp_module_import(mod, name): the undefined dynamic symbol ${name}, NULL = not imported. A non-zero value is the canonical
  * address of an imported function in a non-PIE executable (psABI "Function Addresses"). */
 const struct hp_sym *hp_module_import(const struct hp_module *mod, const char *name);
+/* hp_module_version_of(mod, name, ret): version of that symbol, "" = none; false when it is imported in several. */
+bool hp_module_version_of(const struct hp_module *mod, const char *name, const char **ret);
 /* hp_module_preemptible(mod, name): the module defines ${name}, but another module's definition may be bound instead. */
 bool hp_module_preemptible(const struct hp_module *mod, const char *name);
 /* hp_module_code_at(mod, va, len, ret): bytes of an executable segment as in the file. */

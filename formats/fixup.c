@@ -83,8 +83,8 @@ check_kind(const struct hp_fixup *f, uint32_t idx, uint64_t image_len, uint32_t 
 	if (wants_import ? f->import >= imports_cnt : f->import != HP_FIXUP_NO_IMPORT)
 		return hp_err_set(err, HP_E_FORMAT, "fixup %" PRIu32 " (%s): import index %" PRIu32 ", imports %" PRIu32, idx,
 		                  hp_fixup_kind_name(f->kind), f->import, imports_cnt);
-	if (!wants_target && f->target != 0)
-		return hp_err_set(err, HP_E_FORMAT, "fixup %" PRIu32 " (%s): target must be 0", idx,
+	if (wants_import ? f->target > HP_FIXUP_WEAK || f->form != HP_FORM_ABS64 : !wants_target && f->target != 0)
+		return hp_err_set(err, HP_E_FORMAT, "fixup %" PRIu32 " (%s): wrong target or form", idx,
 		                  hp_fixup_kind_name(f->kind));
 	if (f->kind == HP_KIND_PAYLOAD && f->target > image_len)
 		return hp_err_set(err, HP_E_FORMAT, "fixup %" PRIu32 ": target 0x%" PRIx64 " outside the image of 0x%" PRIx64,

@@ -7,12 +7,15 @@
  *   9 u8  kind     enum hp_fixup_kind: what the value is relative to
  *  10 u16 module   index into the manifest's targets; the module whose address is meant (for MODULE, SLOT, TLS*)
  *  12 u32 import   index into the target's imports (for IMPORT), else 0xffffffff
- *  16 u64 target   PAYLOAD: virtual address in the image; MODULE, SLOT: address relative to the module's load bias; else 0
+ *  16 u64 target   PAYLOAD: virtual address in the image; MODULE, SLOT: address relative to the module's load bias; IMPORT:
+ *                  HP_FIXUP_WEAK or 0; else 0
  *  24 i64 addend
  *
  * With B = load address of the payload, M = load bias of the module (what is added to its p_vaddr; 0 for non-PIE):
  *   PAYLOAD  V = B + target + addend            MODULE  V = M + target + addend
  *   SLOT     V = *(u64 *)(M + target) + addend: the value that the dynamic linker has put into a GOT slot
+ *   IMPORT   V = I + addend, I = what the dynamic linker would bind the import to for the target's module; only with ABS64. With
+ *            HP_FIXUP_WEAK, V = addend where no module has it
  *   ABS64 writes V; ABS32 needs V < 2^32; ABS32S needs -2^31 <= V < 2^31; PC32 writes V - (B + place), same signed range.
  * Anything out of range is an overflow: refused when packing where it can be seen there, and again when applying.
  */
@@ -27,6 +30,7 @@
 
 #define HP_FIXUP_LEN 32u
 #define HP_FIXUP_NO_IMPORT 0xffffffffu
+#define HP_FIXUP_WEAK 1u /* target of an IMPORT: a weak reference */
 
 enum hp_fixup_form {
 	HP_FORM_ABS64 = 1,
@@ -39,8 +43,8 @@ enum hp_fixup_kind {
 	HP_KIND_PAYLOAD = 1,
 	HP_KIND_MODULE = 2,
 	HP_KIND_SLOT = 3,
-	HP_KIND_IMPORT = 4,  /* reserved: run-time binding of new imports; this version neither writes nor applies it */
-	HP_KIND_TLS_MOD = 5, /* reserved, likewise */
+	HP_KIND_IMPORT = 4,
+	HP_KIND_TLS_MOD = 5, /* reserved: this version neither writes nor applies it */
 	HP_KIND_TLS_OFF = 6, /* reserved, likewise */
 };
 

@@ -30,7 +30,7 @@ struct hp_man_func {
 	uint8_t preimage[HP_DIGEST_LEN]; /* digest of the module's bytes [address, address + size) as on disk */
 };
 
-/* A symbol that the payload takes from other modules at run time; this version writes none. */
+/* A symbol that the payload takes from other modules at run time. */
 struct hp_man_import {
 	const char *name;
 	const char *version; /* symbol version, "" = none */

@@ -84,7 +84,7 @@ struct hp_item {
 	struct hp_item *next;  /* in order of creation */
 };
 
-enum hp_fix_kind { HP_FIX_ITEM, HP_FIX_MODULE, HP_FIX_SLOT, HP_FIX_CONST };
+enum hp_fix_kind { HP_FIX_ITEM, HP_FIX_MODULE, HP_FIX_SLOT, HP_FIX_CONST, HP_FIX_IMPORT };
 
 /* A field of an item that is written when addresses are known. */
 struct hp_fix {
@@ -93,11 +93,19 @@ struct hp_fix {
 	enum hp_fixup_form form;
 	enum hp_fix_kind kind;
 	struct hp_item *target;  /* ITEM */
-	uint64_t value;          /* MODULE, SLOT: address in the module; CONST: the value */
+	uint64_t value;          /* MODULE, SLOT: address in the module; CONST: the value; IMPORT: index in imports */
 	int64_t addend;
 	const char *what;        /* symbol, for messages */
 	struct hp_fix *next;
 };
+
+/* A symbol that the payload takes from other modules, see import.c. */
+struct hp_import {
+	const char *name, *version; /* version "" = none */
+	bool weak;                  /* all references are weak: 0 where no module has it */
+};
+
+struct hp_needed;
 
 struct hp_pk {
 	struct hp_arena arena;
@@ -118,6 +126,9 @@ struct hp_pk {
 	struct hp_item **unresolved; /* the next item whose references are to be looked at */
 	struct hp_layout *layout;
 	struct hp_fix *fixes, **fixes_tail;
+	struct hp_import *imports;
+	uint32_t imports_cnt;
+	struct hp_needed *needed; /* the libraries, opened when something must be looked up there */
 	struct hp_find *finds;   /* scratch for one match */
 	uint32_t finds_max;      /* relocations of a part for which it has room */
 };
@@ -208,13 +219,14 @@ struct hp_use {
 	const struct hp_rel *rel;  /* NULL: resolved by the assembler, found by decoding */
 	struct hp_ref ref;
 	const char *name;          /* of what is meant, for messages */
+	bool got;                  /* a word with the address is what is asked for */
 };
 /* hp_is_lost(obj, part): the patched side's part has a twin that the module does not have from this object. */
 bool hp_is_lost(const struct hp_pk_obj *obj, uint32_t part);
 /* hp_target_find(pk, use, ret, err): value of the reference: never a GOT slot or cell unless it is a branch through one. */
 HP_MUST_CHECK int hp_target_find(struct hp_pk *pk, const struct hp_use *use, struct hp_target *ret, struct hp_err *err);
 /* hp_target_slot(pk, use, branch, ret_slot, err): GOT slot of the module with the address of an imported or preemptible symbol.
- * 1 found, 0 the symbol is the module's own or the payload's, HP_E_REFUSED no slot. */
+ * 1 found, 0 the symbol is the module's own or the payload's, or there is no slot for it. */
 HP_MUST_CHECK int hp_target_slot(struct hp_pk *pk, const struct hp_use *use, bool branch, uint64_t *ret_slot,
                                  struct hp_err *err);
 /* hp_target_tpoff(pk, use, ret, err): thread-pointer offset of an existing TLS variable of an executable. hp_target_dtpoff():
@@ -229,6 +241,23 @@ HP_MUST_CHECK int hp_target_tls_slot(struct hp_pk *pk, const struct hp_use *use,
 /* tls_code.c: hp_resolve_tls(pk, use, off, left, err): one access to a thread-local variable at offset ${off} of the item;
  * ${left} relocations, this one included, follow in the part. Returns how many were used, or HP_E_REFUSED. */
 HP_MUST_CHECK int hp_resolve_tls(struct hp_pk *pk, struct hp_use *use, uint64_t off, uint32_t left, struct hp_err *err);
+
+/* import.c */
+struct hp_import_name {
+	const char *name;
+	const char *version; /* the version that is meant, NULL = any */
+	bool asked;          /* the object itself asks for it */
+};
+/* hp_import_name(pk, use, ret, err): which name and version a reference to another module means. HP_E_REFUSED: it cannot be told.
+ */
+HP_MUST_CHECK int hp_import_name(struct hp_pk *pk, const struct hp_use *use, struct hp_import_name *ret, struct hp_err *err);
+/* hp_import_new(pk, use, want, ret, err): the baseline has nothing for it: a word of the payload, or a stub that jumps through
+ * one. */
+HP_MUST_CHECK int hp_import_new(struct hp_pk *pk, const struct hp_use *use, const struct hp_import_name *want,
+                                struct hp_target *ret, struct hp_err *err);
+/* hp_imports_list(pk, ret, err): imports_cnt of them, for the manifest; in the arena. */
+HP_MUST_CHECK int hp_imports_list(struct hp_pk *pk, struct hp_man_import **ret, struct hp_err *err);
+
 /* hp_refuse(use, err, fmt): HP_E_REFUSED with symbol, function and object in front. */
 int hp_refuse(const struct hp_use *use, struct hp_err *err, const char *text);
 
@@ -241,8 +270,10 @@ struct hp_item *hp_item_of_part(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_
 /* hp_item_of_piece(pk, piece, align): read-only bytes, shared by content. */
 struct hp_item *hp_item_of_piece(struct hp_pk *pk, struct hp_view piece, uint64_t align);
 /* hp_item_stub(pk, name, slot_va), hp_item_cell(pk, target, name): a jump through a slot of the module; a word with an address.
- */
+ * hp_item_import_stub(pk, name, import): a jump through a word with the address of an import. Only calls go to a stub, no pointer
+ * ever leads there: it needs no endbr64. */
 struct hp_item *hp_item_stub(struct hp_pk *pk, const char *name, uint64_t slot_va, struct hp_err *err);
+struct hp_item *hp_item_import_stub(struct hp_pk *pk, const char *name, const struct hp_target *import, struct hp_err *err);
 struct hp_item *hp_item_cell(struct hp_pk *pk, const struct hp_target *target, const char *name, struct hp_err *err);
 HP_MUST_CHECK int hp_fix_new(struct hp_pk *pk, struct hp_item *item, uint64_t off, enum hp_fixup_form form,
                              const struct hp_target *target, int64_t addend, const char *what, struct hp_err *err);

@@ -140,14 +140,14 @@ find_made(struct hp_pk *pk, const char *kind, uint64_t a, uint64_t b, uint64_t c
 	return hp_map_get(&pk->pieces, key, 32, &v) ? (struct hp_item *)(uintptr_t)v : NULL;
 }
 
-struct hp_item *
-hp_item_stub(struct hp_pk *pk, const char *name, uint64_t slot_va, struct hp_err *err)
+/* Through ${slot}, which ${key_a}, ${key_b} tell apart from other slots. */
+static struct hp_item *
+stub(struct hp_pk *pk, const char *name, const struct hp_target *slot, uint64_t key_a, uint64_t key_b, struct hp_err *err)
 {
 	static const uint8_t jmp[] = { 0xff, 0x25, 0, 0, 0, 0 }; /* jmp *slot(%rip) */
-	struct hp_target target = { .kind = HP_FIX_MODULE, .value = slot_va };
 	const uint8_t *key = NULL;
 	size_t len = 0;
-	struct hp_item *item = find_made(pk, "stub", slot_va, 0, 0, &key, &len);
+	struct hp_item *item = find_made(pk, "stub", key_a, key_b, 0, &key, &len);
 
 	if (item != NULL)
 		return item;
@@ -157,7 +157,15 @@ hp_item_stub(struct hp_pk *pk, const char *name, uint64_t slot_va, struct hp_err
 		return NULL;
 	}
 	item->func = true;
-	return hp_fix_new(pk, item, 2, HP_FORM_PC32, &target, -4, name, err) < 0 ? NULL : item;
+	return hp_fix_new(pk, item, 2, HP_FORM_PC32, slot, -4, name, err) < 0 ? NULL : item;
+}
+
+struct hp_item *
+hp_item_stub(struct hp_pk *pk, const char *name, uint64_t slot_va, struct hp_err *err)
+{
+	struct hp_target slot = { .kind = HP_FIX_MODULE, .value = slot_va };
+
+	return stub(pk, name, &slot, slot_va, 0, err);
 }
 
 struct hp_item *
@@ -176,4 +184,12 @@ hp_item_cell(struct hp_pk *pk, const struct hp_target *target, const char *name,
 		return NULL;
 	}
 	return hp_fix_new(pk, item, 0, HP_FORM_ABS64, target, target->off, name, err) < 0 ? NULL : item;
+}
+
+struct hp_item *
+hp_item_import_stub(struct hp_pk *pk, const char *name, const struct hp_target *import, struct hp_err *err)
+{
+	struct hp_target slot = { .kind = HP_FIX_ITEM, .item = hp_item_cell(pk, import, name, err) };
+
+	return slot.item == NULL ? NULL : stub(pk, name, &slot, import->value, 1, err);
 }

@@ -346,6 +346,10 @@ fixup_of(const struct hp_pk *pk, const struct hp_fix *fix)
 	if (fix->kind == HP_FIX_ITEM) {
 		f.kind = HP_KIND_PAYLOAD;
 		f.target = fix->target->va;
+	} else if (fix->kind == HP_FIX_IMPORT) {
+		f.kind = HP_KIND_IMPORT;
+		f.import = (uint32_t)fix->value;
+		f.target = pk->imports[fix->value].weak ? HP_FIXUP_WEAK : 0;
 	} else {
 		f.kind = fix->kind == HP_FIX_MODULE ? HP_KIND_MODULE : HP_KIND_SLOT;
 		f.module = (uint16_t)pk->target;

@@ -117,12 +117,12 @@ note_addr(struct hp_pk *pk, struct hp_pk_obj *obj, const struct hp_sym *sym, boo
 		if (k->from == NULL)
 			k->from = from;
 		if (plt != NULL) {
-			const char *name = pk->mod->slots[plt->slot_idx].name;
+			const struct hp_mod_slot *slot = &pk->mod->slots[plt->slot_idx];
 
-			if (name[0] != '\0' && strcmp(name, sym->name) != 0)
+			if (slot->name[0] != '\0' && !hp_module_slot_is(slot, sym->name))
 				return hp_err_set(err, HP_E_BASELINE,
 				                  "contradiction: %s refers to '%s', the baseline there to '%s'", from,
-				                  hp_esc(sym->name), hp_esc(name));
+				                  hp_esc(sym->name), hp_esc(slot->name));
 			k->has_plt = true;
 			k->plt = va;
 			if (branch)
@@ -153,7 +153,7 @@ note_slot(struct hp_pk *pk, struct hp_pk_obj *obj, const struct hp_sym *sym, uin
 	struct hp_view v;
 	struct hp_known *k;
 
-	if (slot != NULL && slot->name[0] != '\0' && sym->name[0] != '\0' && strcmp(slot->name, sym->name) != 0)
+	if (slot != NULL && slot->name[0] != '\0' && sym->name[0] != '\0' && !hp_module_slot_is(slot, sym->name))
 		return hp_err_set(err, HP_E_BASELINE, "contradiction: %s uses the GOT slot of '%s', the baseline's is of '%s'",
 		                  from, hp_esc(sym->name), hp_esc(slot->name));
 	if (sym->bind != STB_LOCAL && sym->name[0] != '\0') {
@@ -222,7 +222,7 @@ agrees(const struct hp_pk *pk, const struct hp_pk_obj *obj, const struct hp_find
 	if (plt != NULL)
 		slot = &pk->mod->slots[plt->slot_idx];
 	if (slot != NULL && slot->name[0] != '\0')
-		return !global || strcmp(slot->name, sym->name) == 0;
+		return !global || hp_module_slot_is(slot, sym->name);
 	if (f->kind != HP_FIND_ADDR || plt != NULL)
 		return true;
 	if (k != NULL && k->has_addr && k->addr != f->value)

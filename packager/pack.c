@@ -8,6 +8,7 @@
 #include "formats/hash.h"
 #include "formats/package.h"
 #include "packager/internal.h"
+#include "packager/needed.h"
 
 /* The ID of a rebuild counts for the debug file when both load the same bytes. */
 static int
@@ -73,6 +74,7 @@ hp_pk_finish(struct hp_pk *pk)
 {
 	hp_layout_release(pk);
 	hp_module_free(pk->mod);
+	hp_needed_free(pk->needed);
 	hp_map_release(&pk->names);
 	hp_map_release(&pk->proven);
 	hp_map_release(&pk->new_defs);
@@ -123,7 +125,8 @@ fill_target(struct hp_pk *pk, struct hp_man_target *t, struct hp_err *err)
 	t->build_id_len = (uint32_t)pk->mod->build_id.len;
 	memcpy(t->build_id, pk->mod->build_id.p, pk->mod->build_id.len);
 	t->symbols = pk->mod->symbols;
-	return 0;
+	t->imports_cnt = pk->imports_cnt;
+	return hp_imports_list(pk, &t->imports, err);
 }
 
 static int

@@ -24,6 +24,7 @@ struct hp_pack_baseline {
 	bool debug_partial;       /* it may lack functions */
 	const char *twin_path;
 	struct hp_view twin; /* len 0 = none. A rebuild of the baseline to which the debug file belongs: it must load the same */
+	const char *sysroot; /* folder with the libraries that the module needs, NULL = "/" */
 };
 
 struct hp_pack_options {

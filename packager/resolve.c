@@ -55,7 +55,8 @@ resolve_got(struct hp_pk *pk, struct hp_use *use, uint64_t off, struct hp_err *e
 	if (r > 0)
 		return hp_fix_new(pk, item, off, HP_FORM_PC32, &target, use->rel->addend, use->name, err);
 	use->ref.branch = branch;
-	use->ref.pc_rel = false; /* a word with the address is what is asked for */
+	use->ref.pc_rel = false;
+	use->got = true;
 	r = hp_target_find(pk, use, &target, err);
 	if (r < 0)
 		return r;
@@ -79,7 +80,7 @@ resolve_plain(struct hp_pk *pk, struct hp_use *use, uint64_t off, enum hp_fixup_
 
 	if (r < 0)
 		return r;
-	if (target.kind == HP_FIX_SLOT && form != HP_FORM_ABS64)
+	if ((target.kind == HP_FIX_SLOT || target.kind == HP_FIX_IMPORT) && form != HP_FORM_ABS64)
 		return hp_refuse(use, err, "an address in another module does not fit this field");
 	if (form != HP_FORM_PC32 && form != HP_FORM_ABS64 && pk->mod->kind != HP_MAN_EXEC)
 		return hp_refuse(use, err, "a 32-bit absolute address in position-independent code");

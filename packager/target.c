@@ -51,64 +51,49 @@ to_module(struct hp_target *ret, uint64_t va, int64_t off)
 
 /* A slot that holds the address of the symbol itself. One for lazy calls does not, until the first call. */
 static const struct hp_mod_slot *
-address_slot(const struct hp_pk *pk, const char *name)
+address_slot(const struct hp_pk *pk, const struct hp_import_name *want)
 {
-	const struct hp_mod_slot *slot = hp_module_slot_of(pk->mod, name, HP_SLOT_GLOB_DAT);
+	const struct hp_mod_slot *slot = hp_module_slot_of(pk->mod, want->name, want->version, HP_SLOT_GLOB_DAT);
 
 	if (slot == NULL && pk->mod->bind_now)
-		slot = hp_module_slot_of(pk->mod, name, HP_SLOT_JUMP);
+		slot = hp_module_slot_of(pk->mod, want->name, want->version, HP_SLOT_JUMP);
 	return slot;
 }
 
+/* An imported or preemptible symbol, through what the baseline has for it, else as a new import. */
 static int
-refuse_import(const struct hp_pk *pk, const struct hp_use *use, struct hp_err *err)
+find_import(struct hp_pk *pk, const struct hp_use *use, struct hp_target *ret, struct hp_err *err)
 {
-	bool symtab = pk->mod->has_symtab;
-
-	if (hp_module_preemptible(pk->mod, use->name))
-		return hp_refuse(use, err, "exported and preemptible, and the baseline has no PLT entry or GOT slot for it");
-	if (hp_module_import(pk->mod, use->name) != NULL)
-		return hp_refuse(use, err, "the baseline imports it, but has no PLT entry or GOT slot that fits this use");
-	if (symtab)
-		return hp_refuse(use, err, "a new import: the baseline neither defines nor imports it");
-	/* It may be another object's, of which a stripped module says nothing. */
-	(void)hp_refuse(use, err,
-	                "the stripped baseline does not show where it is, and does not import it: give the --debug-file");
-	if (err != NULL)
-		err->code = HP_E_BASELINE;
-	return HP_E_BASELINE;
-}
-
-/* An imported or preemptible symbol, through what the baseline has for it. */
-static int
-find_import(struct hp_pk *pk, const struct hp_use *use, bool branch, struct hp_target *ret, struct hp_err *err)
-{
-	const struct hp_mod_plt *plt = hp_module_plt_of(pk->mod, use->name);
-	const struct hp_sym *imp = hp_module_import(pk->mod, use->name);
 	const struct hp_known *k = hp_known_name(pk, use->name);
-	const struct hp_mod_slot *slot = address_slot(pk, use->name);
+	const struct hp_mod_slot *slot;
+	const struct hp_mod_plt *plt;
+	const struct hp_sym *imp;
+	struct hp_import_name want;
+	int r = hp_import_name(pk, use, &want, err);
 
-	if (!branch && imp != NULL && imp->value != 0) {
+	if (r < 0)
+		return r;
+	imp = hp_module_import(pk->mod, want.name);
+	slot = address_slot(pk, &want);
+	if (!use->ref.branch && imp != NULL && imp->value != 0) {
 		to_module(ret, imp->value, use->ref.off); /* canonical address in a non-PIE executable */
 		return 0;
 	}
-	if (!branch && slot != NULL && !use->ref.pc_rel) {
+	if (!use->ref.branch && slot != NULL && !use->ref.pc_rel) {
 		*ret = (struct hp_target){ .kind = HP_FIX_SLOT, .value = slot->va, .off = use->ref.off };
 		return 0;
 	}
-	if (!branch)
-		return use->ref.pc_rel && imp != NULL ? hp_refuse(use, err,
-		                                                  "a direct reference to another module, for which the baseline "
-		                                                  "has no copy (COPY relocation)")
-		                                      : refuse_import(pk, use, err);
+	if (!use->ref.branch)
+		return hp_import_new(pk, use, &want, ret, err);
+	plt = hp_module_plt_of(pk->mod, want.name, want.version);
 	if (plt != NULL || (k != NULL && k->has_plt)) {
 		to_module(ret, plt != NULL ? plt->va : k->plt, use->ref.off);
 		return 0;
 	}
 	if (slot == NULL)
-		slot = hp_module_slot_of(pk->mod, use->name, HP_SLOT_JUMP);
+		slot = hp_module_slot_of(pk->mod, want.name, want.version, HP_SLOT_JUMP);
 	if (slot == NULL)
-		return refuse_import(pk, use, err);
+		return hp_import_new(pk, use, &want, ret, err);
 	ret->item = hp_item_stub(pk, use->name, slot->va, err);
 	if (ret->item == NULL)
 		return HP_E_NOMEM;
@@ -296,7 +281,7 @@ hp_target_find(struct hp_pk *pk, const struct hp_use *use, struct hp_target *ret
 		return 0;
 	}
 	if (is_global(sym) && is_preemptible(pk, sym))
-		return find_import(pk, use, use->ref.branch, ret, err);
+		return find_import(pk, use, ret, err);
 	if (is_global(sym) && sym->bind != STB_GLOBAL && use->ref.part_idx != HP_NONE && obj->pair->include != NULL &&
 	    obj->pair->include[use->ref.part_idx]) {
 		r = find_weak(pk, use, sym, ret, err);
@@ -318,7 +303,7 @@ hp_target_find(struct hp_pk *pk, const struct hp_use *use, struct hp_target *ret
 	if (r < 0)
 		return r;
 	if (r == 0)
-		return find_import(pk, use, use->ref.branch, ret, err);
+		return find_import(pk, use, ret, err);
 	to_module(ret, v, use->ref.off);
 	return 0;
 }
@@ -328,6 +313,7 @@ hp_target_slot(struct hp_pk *pk, const struct hp_use *use, bool branch, uint64_t
 {
 	const struct hp_sym *sym = symbol_of(use);
 	const struct hp_mod_slot *slot;
+	struct hp_import_name want;
 	uint64_t v;
 	int r;
 
@@ -350,16 +336,14 @@ hp_target_slot(struct hp_pk *pk, const struct hp_use *use, bool branch, uint64_t
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}
-	slot = address_slot(pk, sym->name);
+	r = hp_import_name(pk, use, &want, err);
+	if (r < 0)
+		return r;
+	slot = address_slot(pk, &want);
 	if (slot == NULL && branch)
-		slot = hp_module_slot_of(pk->mod, sym->name, HP_SLOT_JUMP);
-	if (slot == NULL) {
-		const struct hp_sym *imp = hp_module_import(pk->mod, sym->name);
-
-		if (imp != NULL && imp->value != 0)
-			return 0; /* canonical address: a cell of our own will do */
-		return refuse_import(pk, use, err);
-	}
+		slot = hp_module_slot_of(pk->mod, want.name, want.version, HP_SLOT_JUMP);
+	if (slot == NULL)
+		return 0; /* a word of our own */
 	*ret_slot = slot->va;
 	return 1;
 }

@@ -159,7 +159,7 @@ hp_target_tls_slot(struct hp_pk *pk, const struct hp_use *use, enum hp_slot_kind
 	if (local) {
 		slot = slot_of_offset(pk->mod, kind, 0); /* this module's block */
 	} else if (sym != NULL && is_global(sym)) {
-		slot = hp_module_slot_of(pk->mod, sym->name, kind);
+		slot = hp_module_slot_of(pk->mod, sym->name, NULL, kind);
 		k = hp_known_name(pk, sym->name);
 		if (slot == NULL && k != NULL && k->has_tls_slot)
 			slot = hp_module_slot_at(pk->mod, k->tls_slot);

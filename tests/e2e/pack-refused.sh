@@ -60,21 +60,68 @@ needs() {
 needs 'puts("x")'
 make_sides '-O2 -fPIE' -pie
 accepted
+# New imports: from a library that the baseline needs, below --sysroot; the version is recorded.
 needs 'srand(3)'
 make_sides '-O2 -fPIE' -pie
-refused 4 "'work' refers to 'srand': a new import"
+pack || fail "$(cat "$W/out" "$W/err")"
+"$hpbuild" inspect --unverified "$W/fix.hpk" >"$W/out" 2>&1
+expect_text "$W/out" '^    import srand@GLIBC_2.2.5$'
+expect_text "$W/out" 'fixups .* import:1'
+rm "$W/fix.hpk"
+mkdir -p "$W/root/lib"
+refused 4 "'work' refers to 'srand': a new import .* below '$W/root': libc.so.6 .not found" --sysroot "$W/root"
+refused 1 'no-such-folder' --sysroot "$W/no-such-folder"
+ln -s "$(readlink -f /lib/x86_64-linux-gnu/libc.so.6)" "$W/root/lib/outside.so" # leads nowhere in there
+ln -s /lib/outside.so "$W/root/lib/libc.so.6"
+refused 4 "libc.so.6 .not found" --sysroot "$W/root"
+mkdir -p "$W/root/opt" "$W/root/etc/ld.so.conf.d"
+cp /lib/x86_64-linux-gnu/libc.so.6 "$W/root/opt/"
+echo 'include /etc/ld.so.conf.d/*.conf' >"$W/root/etc/ld.so.conf"
+echo /opt >"$W/root/etc/ld.so.conf.d/a.conf"
+accepted --sysroot "$W/root"
 strip "$W/prog"
 refused 5 '(srand|work).*give (its|the) --debug-file'
-# The address of a function that is only bound lazily is not known before its first call; with BIND_NOW it is.
+needs '{ extern int nobody(void); x += nobody(); }'
+make_sides '-O2 -fPIE' -pie
+refused 4 "'work' refers to 'nobody': a new import that no library of the baseline provides; below '/': libc.so.6"
+needs '{ extern int nobody(void) __attribute__((weak)); if (nobody) x += nobody(); }'
+make_sides '-O2 -fPIC' -pie
+accepted
+needs 'abort()' # is linked in with the rest of the C library
+make_sides '-O2 -fno-pie' '-no-pie -static'
+accepted
+needs 'x += drand48() > 1'
+make_sides '-O2 -fno-pie' '-no-pie -static'
+refused 4 "'work' refers to 'drand48': a new import, but the baseline is a static program"
+# A library that comes before the one that has it was not found: that one might be meant, in a version of its own.
+echo 'int first(void) { return 1; }' >"$W/first.c"
+"$CC" -shared -fPIC -Wl,-soname,libfirst.so -o "$W/libfirst.so" "$W/first.c"
+needs 'srand(3)'
+make_sides '-O2 -fPIE' "-pie -Wl,--no-as-needed $W/libfirst.so"
+refused 4 "'srand': a new import, whose version is not known: 'libfirst.so' was not found below '/'"
+make_sides '-O2 -fPIE' "-pie -Wl,--no-as-needed $W/libfirst.so -Wl,-rpath,\$ORIGIN"
+accepted
+# Thread-local variables of other modules.
+needs '{ extern __thread int elsewhere; x += elsewhere; }'
+echo '__thread int elsewhere;' >"$W/first.c"
+"$CC" -shared -fPIC -Wl,-soname,libfirst.so -o "$W/libfirst.so" "$W/first.c"
+make_sides '-O2 -fPIE' "-pie -Wl,--no-as-needed $W/libfirst.so -Wl,-rpath,\$ORIGIN"
+refused 4 "refers to 'elsewhere': a thread-local variable"
+
+# The address of a function that is only called through a lazy slot so far; in 32 bits it cannot be had.
 needs 'x += (int)(long)puts'
 make_sides '-O1 -fPIE' '-pie -Wl,-z,lazy'
-refused 4 "refers to 'puts'"
+accepted
 make_sides '-O1 -fPIE' '-pie -Wl,-z,now'
 accepted
-# Data of another module without a COPY relocation in the baseline.
+make_sides '-O1 -fno-pie' '-no-pie -Wl,-z,lazy'
+refused 4 "refers to 'puts': a direct reference to another module"
+# Data of another module without a COPY relocation in the baseline: by a GOT slot, not directly.
 needs 'putc(3, stderr)'
-make_sides '-O2 -fPIE' -pie
-refused 4 "refers to '(stderr|putc)'"
+make_sides '-O2 -fPIC' -pie
+accepted
+make_sides '-O2 -fno-pie' -no-pie
+refused 4 "refers to 'stderr': a direct reference to another module"
 
 # The wrong baseline.
 needs 'puts("x")'

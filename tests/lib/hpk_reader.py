@@ -373,7 +373,8 @@ def read_fixups(raw, mem, targets, imports):
         end = place + size
         check(module < targets if kind in (2, 3, 5, 6) else module == 0, "fixup module")
         check(imp < imports if kind == 4 else imp == 0xFFFFFFFF, "fixup import")
-        check(target == 0 if kind in (4, 5, 6) else target <= mem if kind == 1 else True, "fixup target")
+        check(target == 0 if kind in (5, 6) else target <= 1 if kind == 4 else target <= mem if kind == 1 else True, "fixup target")
+        check(kind != 4 or form == 1, "fixup form of an import")
         fixups.append({"place": hex(place), "form": form, "kind": kind, "module": module, "target": hex(target), "addend": addend})
     return fixups
 

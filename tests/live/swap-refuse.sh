@@ -17,16 +17,6 @@ one() {
 	swap_refused "$one_code" "$one_text" gcc '-O0' shared ''
 }
 
-one "'change' refers to 'getppid': a new import|HP[0-9]+.*getppid|getppid" <<'C'
-#include <unistd.h>
-long change(long n) {
-#ifdef FIX
-	return n + getppid();
-#else
-	return n * 123456 + 7;
-#endif
-}
-C
 one 'HP2005.*constructor' <<'C'
 #include <stdlib.h>
 static volatile long base = 4;

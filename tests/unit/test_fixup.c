@@ -67,9 +67,15 @@ test_check(void **state)
 	assert_int_equal(check_one(f, 0x100), HP_E_FORMAT);
 	f.target = 0x100;
 	assert_int_equal(check_one(f, 0x100), 0);
-	f = good, f.kind = HP_KIND_IMPORT, f.target = 0, f.import = 0;
+	f = good, f.kind = HP_KIND_IMPORT, f.form = HP_FORM_ABS64, f.target = 0, f.import = 0;
 	assert_int_equal(check_one(f, 0x100), 0);
-	f.import = 1;
+	f.target = HP_FIXUP_WEAK;
+	assert_int_equal(check_one(f, 0x100), 0);
+	f.target = HP_FIXUP_WEAK + 1;
+	assert_int_equal(check_one(f, 0x100), HP_E_FORMAT);
+	f.target = 0, f.form = HP_FORM_PC32;
+	assert_int_equal(check_one(f, 0x100), HP_E_FORMAT);
+	f.form = HP_FORM_ABS64, f.import = 1;
 	assert_int_equal(check_one(f, 0x100), HP_E_FORMAT);
 }
 

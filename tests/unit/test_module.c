@@ -87,8 +87,8 @@ test_slots(void **state)
 {
 	HP_AUTO(hp_buf) struct hp_buf file = { 0 }, debug = { 0 };
 	HP_AUTO(hp_module) struct hp_module *mod = open_it("lib.so", NULL, &file, &debug);
-	const struct hp_mod_plt *plt = hp_module_plt_of(mod, "puts");
-	const struct hp_mod_slot *slot = hp_module_slot_of(mod, "puts", HP_SLOT_JUMP);
+	const struct hp_mod_plt *plt = hp_module_plt_of(mod, "puts", NULL);
+	const struct hp_mod_slot *slot = hp_module_slot_of(mod, "puts", NULL, HP_SLOT_JUMP);
 
 	(void)state;
 	assert_non_null(plt);
@@ -96,9 +96,9 @@ test_slots(void **state)
 	assert_ptr_equal(&mod->slots[plt->slot_idx], slot);
 	assert_ptr_equal(hp_module_plt_at(mod, plt->va), plt);
 	assert_null(hp_module_plt_at(mod, plt->va + 1));
-	assert_non_null(hp_module_slot_of(mod, "stdout", HP_SLOT_GLOB_DAT));
-	assert_non_null(hp_module_plt_of(mod, "exported")); /* its own, but preemptible */
-	assert_null(hp_module_plt_of(mod, "hidden_fn"));
+	assert_non_null(hp_module_slot_of(mod, "stdout", NULL, HP_SLOT_GLOB_DAT));
+	assert_non_null(hp_module_plt_of(mod, "exported", NULL)); /* its own, but preemptible */
+	assert_null(hp_module_plt_of(mod, "hidden_fn", NULL));
 	assert_non_null(hp_module_import(mod, "puts"));
 	assert_null(hp_module_import(mod, "exported"));
 	assert_null(hp_module_import(mod, "nobody"));
@@ -110,7 +110,7 @@ test_exec(void **state)
 {
 	HP_AUTO(hp_buf) struct hp_buf file = { 0 }, debug = { 0 };
 	HP_AUTO(hp_module) struct hp_module *mod = open_it("prog", NULL, &file, &debug);
-	const struct hp_mod_slot *copy = hp_module_slot_of(mod, "stdout", HP_SLOT_COPY);
+	const struct hp_mod_slot *copy = hp_module_slot_of(mod, "stdout", NULL, HP_SLOT_COPY);
 	const struct hp_sym *puts_sym = hp_module_import(mod, "puts");
 	uint32_t first;
 

@@ -213,9 +213,14 @@ static const struct {
 	const char *name, *work, *flags, *link, *words;
 	int code;
 } refusals[] = {
-	{ "new import",
-	  "#include <stdlib.h>\nint work(int x) {\n#ifdef FIX\nif (x > 9) return rand();\n#endif\nreturn x * 3 + 1; }\n",
-	  "-O1 -fPIE -ffunction-sections", "-pie", "refers to 'rand': a new import", HP_E_REFUSED },
+	{ "new import that nobody provides",
+	  "int nobody(void);\nint work(int x) {\n#ifdef FIX\nif (x > 9) return nobody();\n#endif\nreturn x * 3 + 1; }\n",
+	  "-O1 -fPIE -ffunction-sections", "-pie", "refers to 'nobody': a new import that no library of the baseline provides",
+	  HP_E_REFUSED },
+	{ "new import of a static program",
+	  "long random(void);\nint work(int x) {\n#ifdef FIX\nif (x > 9) return random() > 3;\n#endif\nreturn x * 3 + 1; }\n",
+	  "-O1 -fno-pie -ffunction-sections", "-static", "refers to 'random': a new import, but the baseline is a static program",
+	  HP_E_REFUSED },
 	{ "new thread-local variable",
 	  "#ifdef FIX\nstatic __thread int fresh = 3;\n#endif\nint work(int x) {\n#ifdef FIX\nfresh += x; x += fresh;\n#endif\n"
 	  "return x * 3 + 1; }\n",
