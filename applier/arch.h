@@ -21,6 +21,8 @@
 #define HP_ARCH_RED_ZONE 128u     /* bytes below the stack pointer that belong to the running function; psABI 3.2.2 */
 #define HP_ARCH_VA_END 0x7ffffffff000u
 #define HP_ARCH_DWARF_REGS 17u
+#define HP_ARCH_R_GLOB_DAT R_X86_64_GLOB_DAT   /* the word is the address of a symbol */
+#define HP_ARCH_R_JUMP_SLOT R_X86_64_JUMP_SLOT /* likewise, for calls; perhaps not yet */
 #else
 #error "no applier for this CPU"
 #endif
@@ -86,6 +88,12 @@ bool hp_arch_func_returned(const struct hp_arch_regs *regs, const struct hp_arch
 /* hp_arch_func_leave(regs, gadgets, frame_va): make a harmless system call instead of rt_sigreturn, and rt_sigreturn after it
  * when nobody interferes: at the end of the call the thread is where an injected system call leaves it. */
 void hp_arch_func_leave(struct hp_arch_regs *regs, const struct hp_arch_gadgets *gadgets, uint64_t frame_va);
+/* hp_arch_result_code(ret): HP_ARCH_RESULT_CODE_LEN bytes of code: a function of two arguments that calls the first one, stores
+ * what it returns where the second one points to, and returns. (The sigreturn piece would overwrite the register.) */
+#define HP_ARCH_RESULT_CODE_LEN 8u
+void hp_arch_result_code(uint8_t ret[HP_ARCH_RESULT_CODE_LEN]);
+/* hp_arch_frame_spare(frame): address of 8 bytes in a frame that nobody reads. */
+uint64_t hp_arch_frame_spare(const struct hp_arch_frame *frame);
 /* hp_arch_syscall_nr(regs): the system call that the thread is in, -1 = none. */
 long hp_arch_syscall_nr(const struct hp_arch_regs *regs);
 

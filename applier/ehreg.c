@@ -199,12 +199,15 @@ accept_thread(void *arg, const struct hp_task *task)
 	return hp_unwind_at_rest(arg, task);
 }
 
-static int
-borrow(struct hp_job *job, uint64_t deadline_ns, struct hp_borrow *ret, struct hp_err *err)
+int
+hp_ehreg_borrow(struct hp_job *job, uint64_t deadline_ns, struct hp_borrow *ret, struct hp_err *err)
 {
-	const struct hp_borrow_want want = { accept_thread, job->unwind };
+	struct hp_borrow_want want = { .accept = accept_thread };
 	int r = hp_plan_reread_areas(&job->plan, err);
 
+	if (r == 0 && job->unwind == NULL)
+		r = hp_unwind_new(&job->plan, &job->unwind, err);
+	want.arg = job->unwind;
 	return r == 0 ? hp_borrow_begin(job->plan.proc, &job->plan.areas, &want, deadline_ns, ret, err) : r;
 }
 
@@ -219,7 +222,7 @@ hp_ehreg_add(struct hp_job *job, struct hp_err *err)
 	r = is_needed(job, err);
 	if (r <= 0)
 		return r;
-	r = borrow(job, job->deadline_ns, &b, err);
+	r = hp_ehreg_borrow(job, job->deadline_ns, &b, err);
 	if (r < 0)
 		return hp_err_add(err, "making the payload known to the unwinder");
 	if (job->plan.rec.targets[0].frames_va == 0)
@@ -241,7 +244,7 @@ hp_ehreg_remove(struct hp_job *job, struct hp_err *err)
 
 	if (notes == 0)
 		return 0;
-	r = borrow(job, hp_now_ns() + 1000000000u, &b, err);
+	r = hp_ehreg_borrow(job, hp_now_ns() + 1000000000u, &b, err);
 	if (r < 0)
 		return r;
 	r = for_all(job, &b, take_out, err);

@@ -277,7 +277,9 @@ hp_install(struct hp_job *job, struct hp_err *err)
 	hp_job_step(job, HP_STEP_RECORDED);
 	if (job->unwind != NULL)
 		hp_unwind_add_payload(job->unwind);
-	r = hp_plan_bind(&job->plan, err);
+	r = hp_bind_run(job, err);
+	if (r == 0)
+		r = hp_plan_bind(&job->plan, err);
 	if (r == 0)
 		r = hp_install_refill(job, err);
 	if (r == 0)

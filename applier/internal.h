@@ -53,6 +53,10 @@ void hp_orphan_tag(const struct hp_rec *rec, uint64_t len, uint8_t ret[HP_ORPHAN
 void hp_orphans_find(const struct hp_plan *plan, struct hp_orphans *ret);
 HP_MUST_CHECK int hp_orphans_unmap(struct hp_borrow *b, const struct hp_orphans *orphans, struct hp_err *err);
 
+/* bind.c: hp_bind_run(job, err): with payloads mapped, let a thread of the target run the resolvers of imported IFUNCs, and bind
+ * the plan again. The target is as before afterwards. */
+HP_MUST_CHECK int hp_bind_run(struct hp_job *job, struct hp_err *err);
+
 /* switch.c: stop all threads, check them, write all entries one way, resume. ${to_new} false: revert. On failure all entries
  * are as before, or HP_E_UNDO. */
 HP_MUST_CHECK int hp_switch(struct hp_job *job, bool to_new, struct hp_err *err);
@@ -62,6 +66,8 @@ HP_MUST_CHECK int hp_switch(struct hp_job *job, bool to_new, struct hp_err *err)
 HP_MUST_CHECK int hp_ehreg_prepare(struct hp_job *job, struct hp_err *err);
 /* hp_ehreg_add(job, err): the payload is filled: register what is not registered yet. HP_E_BUSY: no thread that can do it. */
 HP_MUST_CHECK int hp_ehreg_add(struct hp_job *job, struct hp_err *err);
+/* hp_ehreg_borrow(job, deadline_ns, ret, err): borrow a thread that may call functions of the target. */
+HP_MUST_CHECK int hp_ehreg_borrow(struct hp_job *job, uint64_t deadline_ns, struct hp_borrow *ret, struct hp_err *err);
 /* hp_ehreg_remove(job, err): before the payload is unmapped. */
 HP_MUST_CHECK int hp_ehreg_remove(struct hp_job *job, struct hp_err *err);
 

@@ -238,6 +238,8 @@ reapply(struct hp_job *job, struct hp_err *err)
 	}
 	if (r == 0 && job->plan.gone_cnt > 0)
 		r = begin_anew(job, err);
+	if (r == 0)
+		r = hp_bind_run(job, err);
 	if (r < 0)
 		return r;
 	r = hp_install_refill(job, err);
@@ -262,15 +264,19 @@ apply(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_l
 {
 	uint64_t began = hp_now_ns();
 	struct hp_job job;
+	bool applied;
 	int r;
 
 	r = begin(live, pkg, true, opts, ret, &job, err);
 	if (r < 0)
 		return r;
+	applied = job.plan.old != NULL && job.plan.old->state == HP_REC_APPLIED && job.plan.gone_cnt == 0;
 	r = hp_plan_allow(&job.plan, opts->allow, opts->allow_cnt, err);
+	if (r == 0 && !applied)
+		r = hp_bind_find(&job.plan, job.deadline_ns, err);
 	if (r == 0)
 		hp_job_step(&job, HP_STEP_PLANNED);
-	if (r == 0 && job.plan.old != NULL && job.plan.old->state == HP_REC_APPLIED && job.plan.gone_cnt == 0)
+	if (r == 0 && applied)
 		r = already(live, &job, err);
 	else if (r == 0 && !opts->dry_run)
 		r = job.plan.old != NULL ? reapply(&job, err) : apply_new(&job, err);

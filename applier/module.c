@@ -18,6 +18,7 @@
 
 #define PHDRS_MAX 128u
 #define NOTE_LEN_MAX 65536u
+#define DYN_LEN_MAX 65536u
 #define PAGE_MASK (~(uint64_t)4095)
 
 enum {
@@ -140,9 +141,16 @@ read_module(const struct hp_proc *proc, const struct hp_areas *areas, const stru
 	if (hp_proc_read(proc, area->start + off, phdrs, cnt * PH_LEN, NULL) < 0 || !place(phdrs, cnt, &mod) ||
 	    !has_code(areas, &mod, phdrs, cnt))
 		return false;
-	for (unsigned i = 0; i < cnt; i++)
-		if (hp_le32_get(phdrs + (size_t)i * PH_LEN) == PT_NOTE)
-			read_note(proc, phdrs + (size_t)i * PH_LEN, &mod);
+	for (unsigned i = 0; i < cnt; i++) {
+		const uint8_t *ph = phdrs + (size_t)i * PH_LEN;
+
+		if (hp_le32_get(ph + PH_TYPE) == PT_NOTE)
+			read_note(proc, ph, &mod);
+		if (hp_le32_get(ph + PH_TYPE) == PT_DYNAMIC) {
+			mod.dyn_va = mod.bias + hp_le64_get(ph + PH_VADDR);
+			mod.dyn_len = hp_le64_get(ph + PH_MEMSZ) < DYN_LEN_MAX ? hp_le64_get(ph + PH_MEMSZ) : 0;
+		}
+	}
 	*ret = mod;
 	return true;
 }

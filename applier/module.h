@@ -12,6 +12,7 @@ struct hp_module {
 	const struct hp_area *area; /* the mapping that holds the ELF header */
 	uint64_t bias;              /* what is added to p_vaddr; 0 for ET_EXEC */
 	uint64_t start, end;        /* run-time range of the PT_LOAD segments, whole pages */
+	uint64_t dyn_va, dyn_len;   /* run-time address and bytes of the dynamic section, 0 = none */
 	uint16_t type, machine;     /* ET_*, EM_* */
 	uint8_t build_id[HP_BUILD_ID_LEN_MAX];
 	uint32_t build_id_len; /* bytes, 0 = none */

@@ -33,7 +33,8 @@ narrow_by_fixup(struct hp_window *w, const struct hp_fixup *f, uint64_t value)
 
 /* V without the load address of the payload: see formats/fixup.h. */
 static int
-fixup_value(const struct hp_plan *plan, const struct hp_fixup *f, uint64_t *ret, struct hp_err *err)
+fixup_value(const struct hp_plan *plan, const struct hp_plan_target *t, const struct hp_fixup *f, uint64_t *ret,
+            struct hp_err *err)
 {
 	const struct hp_module *mod = plan->targets[f->module].mod;
 	uint8_t slot[8];
@@ -52,7 +53,11 @@ fixup_value(const struct hp_plan *plan, const struct hp_fixup *f, uint64_t *ret,
 			return hp_err_add(err, "fixup at 0x%" PRIx64 ": slot 0x%" PRIx64, f->place, f->target);
 		*ret = hp_le64_get(slot) + (uint64_t)f->addend;
 		return 0;
-	case HP_KIND_IMPORT:
+	case HP_KIND_IMPORT: /* as wide as an address: it narrows nothing before it is known */
+		if (f->import >= t->man->imports_cnt)
+			break;
+		*ret = (t->bound != NULL ? t->bound[f->import].value : 0) + (uint64_t)f->addend;
+		return 0;
 	case HP_KIND_TLS_MOD:
 	case HP_KIND_TLS_OFF:
 		break;
@@ -149,7 +154,7 @@ find_window(struct hp_plan *plan, struct hp_plan_target *t, struct hp_err *err)
 	for (uint32_t i = 0; i < t->fixups_cnt; i++) {
 		struct hp_fixup f = hp_fixup_get(t->fixups, i);
 		uint64_t value;
-		int r = fixup_value(plan, &f, &value, err);
+		int r = fixup_value(plan, t, &f, &value, err);
 
 		if (r < 0)
 			return r;
@@ -428,7 +433,7 @@ bind_target(struct hp_plan *plan, uint32_t idx, struct hp_err *err)
 	for (uint32_t i = 0; i < t->fixups_cnt; i++) {
 		struct hp_fixup f = hp_fixup_get(t->fixups, i);
 		uint64_t value;
-		int r = fixup_value(plan, &f, &value, err);
+		int r = fixup_value(plan, t, &f, &value, err);
 
 		if (r < 0)
 			return r;

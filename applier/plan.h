@@ -13,6 +13,12 @@
 #include "formats/image.h"
 #include "formats/verified.h"
 
+/* A new import of a target, see bind.c. */
+struct hp_bound {
+	uint64_t value;    /* its address; 0 = nobody has it, or the resolver has not run yet */
+	uint64_t resolver; /* of an IFUNC, 0 = it is none */
+};
+
 struct hp_plan_target {
 	const struct hp_man_target *man;
 	const struct hp_module *mod; /* NULL: not loaded (only in a plan to revert) */
@@ -21,6 +27,7 @@ struct hp_plan_target {
 	struct hp_view fixups;
 	uint32_t fixups_cnt;
 	struct hp_window window; /* where the payload may go */
+	struct hp_bound *bound;  /* one for each import; NULL = not looked up: nothing is going to be filled in */
 	uint8_t *mem;            /* image.mem_len bytes: what the payload must look like in memory; set by hp_plan_bind() */
 };
 
@@ -76,6 +83,10 @@ const struct hp_plan_range *hp_plan_range_at(const struct hp_plan *plan, uint64_
  * hp_plan_mark_gone(plan, err): which targets of plan->old that is true of. HP_E_BASELINE: one is neither there nor gone. */
 bool hp_rec_target_gone(const struct hp_proc *proc, const struct hp_areas *areas, const struct hp_rec *rec, uint32_t target);
 HP_MUST_CHECK int hp_plan_mark_gone(struct hp_plan *plan, struct hp_err *err);
+
+/* bind.c: hp_bind_find(plan, deadline_ns, err): look up the new imports of all targets as the dynamic linker would; the target is
+ * not touched. HP_E_UNPATCHABLE: there is no such symbol, or it cannot be told which; HP_E_BUSY: libraries come and go. */
+HP_MUST_CHECK int hp_bind_find(struct hp_plan *plan, uint64_t deadline_ns, struct hp_err *err);
 
 /* ehreg.c: hp_ehreg_is_notes(plan, va): may be the unwinder's memory that an old record speaks of. */
 bool hp_ehreg_is_notes(const struct hp_plan *plan, uint64_t va);

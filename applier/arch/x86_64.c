@@ -173,6 +173,15 @@ hp_arch_func_leave(struct hp_arch_regs *regs, const struct hp_arch_gadgets *gadg
 	regs->v[REG(rsp)] = frame_va;
 }
 
+void
+hp_arch_result_code(uint8_t ret[HP_ARCH_RESULT_CODE_LEN])
+{
+	/* push %rsi; call *%rdi; pop %rsi; mov %rax, (%rsi); ret: the stack is aligned at the call */
+	static const uint8_t code[HP_ARCH_RESULT_CODE_LEN] = { 0x56, 0xff, 0xd7, 0x5e, 0x48, 0x89, 0x06, 0xc3 };
+
+	memcpy(ret, code, sizeof(code));
+}
+
 long
 hp_arch_syscall_nr(const struct hp_arch_regs *regs)
 {

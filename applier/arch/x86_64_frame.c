@@ -14,7 +14,8 @@
 
 enum {
 	FRAME_RETURN = 0, FRAME_UC_FLAGS = 8, FRAME_SS_FLAGS = 32, FRAME_REGS = 48, FRAME_SEGMENTS = FRAME_REGS + 18 * 8,
-	FRAME_FPSTATE = FRAME_REGS + 184, FRAME_MASK = FRAME_REGS + 256, FRAME_LEN = FRAME_MASK + 8 + 128,
+	FRAME_FPSTATE = FRAME_REGS + 184, FRAME_MASK = FRAME_REGS + 256, FRAME_INFO = FRAME_MASK + 8,
+	FRAME_LEN = FRAME_INFO + 128,
 };
 #define UC_FLAGS 7u          /* UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS */
 #define SS_FLAGS_KEEP 4u     /* no valid value: the kernel leaves the alternate stack as it is */
@@ -128,4 +129,11 @@ hp_arch_frame_make(pid_t tid, const struct hp_arch_regs *saved, uint64_t mask, c
 	memcpy(ret->bytes + (xstate_va - va), xstate, xlen);
 	ret->va = va;
 	return true;
+}
+
+/* The siginfo is for handlers; rt_sigreturn does not look at it. */
+uint64_t
+hp_arch_frame_spare(const struct hp_arch_frame *frame)
+{
+	return frame->va + FRAME_INFO;
 }
