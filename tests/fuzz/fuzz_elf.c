@@ -1,10 +1,12 @@
-/* Fuzz target: the ELF reader, and for relocatable objects the parts and what their relocations refer to. Whatever is accepted
- * must be safe to walk: every index, view and name that the headers promise to be checked is followed here. */
+/* Fuzz target: the ELF reader, dynamic symbols, and for relocatable objects the parts and what their relocations refer to.
+ * Whatever is accepted must be safe to walk: every index, view and name that the headers promise to be checked is followed here.
+ */
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/cleanup.h"
 #include "formats/debug_link.h"
+#include "formats/elf_dyn.h"
 #include "formats/elf_file.h"
 #include "formats/elf_parts.h"
 
@@ -76,6 +78,26 @@ walk_parts(const struct hp_parts *parts)
 }
 
 static void
+walk_dynamic(struct hp_elf *elf)
+{
+	static const char *const names[] = { "f", "one", "malloc", "" };
+	HP_AUTO(hp_arena) struct hp_arena arena = { 0 };
+	struct hp_dyn dyn;
+	struct hp_err err;
+
+	if (hp_dyn_open_file(elf, &arena, &dyn, &err) <= 0)
+		return;
+	for (uint32_t i = 0; i < dyn.needed_cnt; i++)
+		sum += strlen(dyn.needed[i]);
+	for (unsigned i = 0; i < 24; i++) {
+		struct hp_dyn_sym sym;
+
+		if (hp_dyn_lookup(&dyn, names[i % 4], i < 12 ? NULL : "V_1", (enum hp_dyn_how)(i / 4 % 3), &sym, &err) > 0)
+			sum += sym.value + (sym.version != NULL ? strlen(sym.version) : 0);
+	}
+}
+
+static void
 walk_debug(const struct hp_elf *elf)
 {
 	HP_AUTO(hp_buf) struct hp_buf mini = { 0 };
@@ -100,6 +122,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	walk_elf(elf);
 	walk_debug(elf);
+	walk_dynamic(elf);
 	if (hp_elf_load_all_rels(elf, &err) == 0 && elf->type == ET_REL && hp_parts_new(elf, &parts, &err) == 0)
 		walk_parts(parts);
 	return 0;

@@ -15,6 +15,7 @@ cat >"$W/host.c" <<'C'
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 int main(int argc, char **argv) {
 	char line[200], what[100];
 	long (*ask)(long) = NULL, n;
@@ -37,6 +38,7 @@ int main(int argc, char **argv) {
 			for (ElfW(Dyn) *d = _DYNAMIC; n == 4 && d->d_tag != DT_NULL; d++)
 				if (d->d_tag == DT_DEBUG) ((struct r_debug *)d->d_un.d_ptr)->r_state = RT_ADD;
 			if (n == 5) m->l_name = (char *)16;
+			for (char **e = environ; n == 6 && *e != NULL; e++) memset(*e, ' ', strlen(*e)); /* how was it started? */
 			printf("lied %ld\n", n);
 		}
 	}
@@ -150,7 +152,14 @@ refused_live 10 "'fresh_value' cannot be bound: .*RTLD_DEEPBIND" "$W/host-rival"
 refused_live 10 "'fresh_value' cannot be bound: .*RTLD_DEEPBIND" "$W/host-rival" deep "$W/plug.so"
 # Another namespace; an auditor.
 refused_live 10 "not in the dynamic linker's first list" "$W/host" space "$W/plug.so"
-ENV="LD_AUDIT=$W/audit.so" refused_live 10 'auditor' "$W/host" local "$W/plug.so"
+ENV="LD_AUDIT=$W/audit.so" refused_live 10 'auditor .LD_AUDIT' "$W/host" local "$W/plug.so"
+ENV="LD_AUDIT=$W/audit.so" begin "$W/host" local "$W/plug.so"
+echo 'lie 6' >&3
+wait_line "$W/got" '^lied 6' 20
+expect_exit 10 "$hpbuild" apply --pid "$pid" "$W/fix.hpk" >"$W/out" 2>&1
+expect_text "$W/out" 'auditor .a module with la_version'
+answers_to 3 4
+end
 # The library that runs is older than the one that the package was made with.
 ENV="LD_LIBRARY_PATH=$W/less" refused_live 10 "import 'fresh_value': no module in the scope of 'plug.so' defines it" "$W/host" local \
 	"$W/plug.so"
@@ -173,3 +182,19 @@ expect_exit 9 "$hpbuild" apply --timeout 200 --pid "$pid" "$W/fix.hpk" >"$W/out"
 expect_text "$W/out" 'keeps loading or unloading libraries'
 answers_to 3 4
 end
+
+# Started with the package: bound before the first instruction of the program, preloads included.
+cat >"$W/user.c" <<'C'
+#include <stdio.h>
+long ask(long);
+static long early;
+__attribute__((constructor)) static void init(void) { early = ask(3); }
+int main(void) { printf("%ld %ld\n", early, ask(3)); return 0; }
+C
+gcc -O1 -o "$W/user" "$W/user.c" "$W/plug.so" -Wl,-rpath,"$W"
+"$hpbuild" run --package "$W/fix.hpk" -- "$W/user" >"$W/out" 2>&1 || fail "$(cat "$W/out")"
+expect_text "$W/out" '^304 304$'
+LD_PRELOAD=$W/libboth.so "$hpbuild" run --package "$W/fix.hpk" -- "$W/user" >"$W/out" 2>&1 || fail "$(cat "$W/out")"
+expect_text "$W/out" '^21014 21014$'
+LD_LIBRARY_PATH=$W/less expect_exit 10 "$hpbuild" run --package "$W/fix.hpk" -- "$W/user" >"$W/out" 2>&1
+expect_text "$W/out" "import 'fresh_value': no module in the scope"
