@@ -51,6 +51,8 @@ for round in $(seq "${HP_ROUNDS:-8}"); do
 				got=$(changed "$W/a/t.o" "$W/other/folder/t.o" | grep -v '^noise' || :)
 				[ "$got" = "$([ $other = c ] && echo new unrelated || :)" ] || fail "$what, edit $other: $got"
 			done
+			# A function that returns a struct cannot return 1 more.
+			grep -Eq '^static (const )?(struct|union) .*func_1\(void\)$' "$W/d.c" && continue
 			build "$W/d" "$W/d.c"
 			changed "$W/a/t.o" "$W/d/t.o" | sed -n 's/^changed //p' | sort >"$W/reported"
 			code "$W/a/t.o" >"$W/a.code"
