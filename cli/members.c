@@ -8,7 +8,13 @@
 #include "base/file.h"
 #include "formats/limits.h"
 
-/* Code that the linker is still to compile: nothing can be proven of it. */
+static int
+refuse_lto(const char *path, struct hp_err *err)
+{
+	return hp_err_set(err, HP_E_FORMAT, "'%s' is LTO bytecode, which has no code yet: build without -flto", hp_esc(path));
+}
+
+/* Code that the linker is still to compile: nothing can be proven of it. GCC wraps it into ELF. */
 static bool
 is_lto(const struct hp_elf *elf)
 {
@@ -25,14 +31,13 @@ open_object(const char *path, const char *file_path, struct hp_prove_object *ret
 	int r = hp_file_read(file_path, HP_ELF_LEN_MAX, &file, err);
 
 	*ret = (struct hp_prove_object){ .path = path };
+	if (r == 0 && file.len >= 4 && memcmp(file.p, "BC\xc0\xde", 4) == 0)
+		return refuse_lto(path, err); /* clang's bitcode is no ELF file */
 	if (r == 0)
 		r = hp_object_open(&file, path, &ret->obj, err);
 	if (r < 0)
 		return hp_err_add(err, "object '%s'", hp_esc(path));
-	if (is_lto(ret->obj->elf))
-		r = hp_err_set(err, HP_E_FORMAT, "'%s' is LTO bytecode, which has no code yet: build without -flto",
-		               hp_esc(path));
-	return r;
+	return is_lto(ret->obj->elf) ? refuse_lto(path, err) : 0;
 }
 
 /* One path that the original tree has. */

@@ -111,12 +111,12 @@ compilers=$CC
 if [ -n "${LONG:-}" ]; then compilers='gcc clang'; fi
 for c in $compilers; do
 	for mode in shared pie exec; do
-		try "$c" -fPIC $mode
-		try "$c" '-fPIC -fno-plt' $mode strip
-		try "$c" '-fPIC -mtls-dialect=gnu2' $mode strip
+		try "$c" -fPIC "$mode"
+		try "$c" '-fPIC -fno-plt' "$mode" strip
+		try "$c" '-fPIC -mtls-dialect=gnu2' "$mode" strip
 		[ -n "${LONG:-}" ] || continue
-		try "$c" '-fPIC -mtls-dialect=gnu2' $mode
-		try "$c" '-fPIC -ftls-model=initial-exec' $mode strip
+		try "$c" '-fPIC -mtls-dialect=gnu2' "$mode"
+		try "$c" '-fPIC -ftls-model=initial-exec' "$mode" strip
 	done
 	try "$c" '' pie
 	try "$c" '' exec strip
