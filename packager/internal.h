@@ -111,6 +111,8 @@ struct hp_pk {
 	struct hp_arena arena;
 	const struct hp_patchset *set;
 	const struct hp_pack_baseline *base;
+	struct hp_pk *all;       /* of the same package, this one among them; they share ${set}, so objs[] have equal indexes */
+	size_t all_cnt;
 	bool touched;            /* gets a payload */
 	uint32_t target;         /* index in the manifest, when touched */
 	struct hp_module *mod;
@@ -241,6 +243,9 @@ HP_MUST_CHECK int hp_target_tls_slot(struct hp_pk *pk, const struct hp_use *use,
 /* tls_code.c: hp_resolve_tls(pk, use, off, left, err): one access to a thread-local variable at offset ${off} of the item;
  * ${left} relocations, this one included, follow in the part. Returns how many were used, or HP_E_REFUSED. */
 HP_MUST_CHECK int hp_resolve_tls(struct hp_pk *pk, struct hp_use *use, uint64_t off, uint32_t left, struct hp_err *err);
+/* peer.c: hp_peer_check(pk, use, name, err): HP_E_REFUSED when the global ${name} is something that the fix changes or adds in
+ * another module of the package, and that this reference would miss. */
+HP_MUST_CHECK int hp_peer_check(struct hp_pk *pk, const struct hp_use *use, const char *name, struct hp_err *err);
 
 /* import.c */
 struct hp_import_name {

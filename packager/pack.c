@@ -310,7 +310,7 @@ start(struct work *w, const struct hp_patchset *set, struct hp_err *err)
 	if (w->pks == NULL || w->targets == NULL || w->payloads == NULL || w->images == NULL || w->fixups == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory");
 	for (size_t m = 0; m < cnt && r == 0; m++) {
-		w->pks[m] = (struct hp_pk){ .set = set, .base = &w->opts->baselines[m] };
+		w->pks[m] = (struct hp_pk){ .set = set, .base = &w->opts->baselines[m], .all = w->pks, .all_cnt = cnt };
 		w->cnt = m + 1;
 		r = hp_pk_start(&w->pks[m], err);
 		if (r == 0)

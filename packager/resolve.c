@@ -18,6 +18,12 @@ name_of(const struct hp_item *item, const struct hp_ref *ref, const struct hp_re
 }
 
 static bool
+is_global(const struct hp_sym *sym)
+{
+	return sym->bind != STB_LOCAL && sym->name[0] != '\0' && sym->type != STT_SECTION;
+}
+
+static bool
 form_of(uint32_t type, enum hp_fixup_form *ret)
 {
 	switch (type) {
@@ -107,6 +113,11 @@ resolve_rel(struct hp_pk *pk, struct hp_item *item, const struct hp_rel *rel, ui
 	if (item->bytes == NULL || off > item->len || use.ref.width > item->len - off)
 		return hp_err_set(err, HP_E_FORMAT, "'%s': a relocation of '%s' lies outside of it",
 		                  hp_esc(item->obj->pair->path), hp_esc(item->name));
+	if (pk->all_cnt > 1 && is_global(&parts->elf->syms[rel->sym_idx])) {
+		r = hp_peer_check(pk, &use, parts->elf->syms[rel->sym_idx].name, err);
+		if (r < 0)
+			return r;
+	}
 	if (use.ref.tls)
 		return hp_resolve_tls(pk, &use, off, left, err);
 	switch (rel->type) {

@@ -176,3 +176,76 @@ python3 -c 'import json; p = json.load(open("out")); assert [f["name"] for t in 
 (cd src && $CC -DFIX -c -o ../fixed/prog/main.o prog/main2.c)
 # shellcheck disable=SC2086
 refused 4 "the new object 'new.o' is used in 'built/prog' and in 'built/libx.so'" $P $L --outside 't/*'
+
+echo '-- what the fix changes in one module and another one would miss: refused by name; the near miss is packed'
+rm -rf fixed && mkdir -p peer/src peer/o peer/f
+cat >peer/src/lib.c <<'C'
+#ifdef FIX
+const long tab[4] = { 10, 20, 30, 40 };
+#else
+const long tab[4] = { 1, 2, 3, 4 };
+#endif
+__attribute__((noinline)) long get(long n) { static long calls; return tab[n & 3] * 7 + calls++; }
+C
+cat >peer/src/prog.c <<'C'
+extern const long tab[4];
+long get(long n);
+__attribute__((noinline)) static long work(long n)
+{
+#ifdef READ
+	return tab[n & 3] * 3 + get(n) * BY;
+#else
+	return tab[1] * 0 + get(n) * BY + n;
+#endif
+}
+int main(int argc, char **argv) { return work(argc); }
+C
+cat >waive.json <<'C'
+{ "schema": "hpbuild.waivers/1", "waivers": [ { "rule": "HP2006", "symbol": "tab", "reason": "a test", "expires": "2099-01-31" } ] }
+C
+peer() { # FLAGS...: both sides, and the modules
+	(
+		cd peer/src
+		$CC -c -o ../o/lib.o lib.c && $CC -DFIX -c -o ../f/lib.o lib.c
+		$CC "$@" -DBY=1 -c -o ../o/prog.o prog.c && $CC "$@" -DBY=2 -c -o ../f/prog.o prog.c
+		cd ..
+		$CC -shared -Wl,--build-id -o liba.so o/lib.o
+		$CC -Wl,--build-id -o prog o/prog.o ./liba.so
+	)
+}
+pack_peer() { "$hpbuild" pack --original peer/o --patched peer/f --baseline peer/prog --baseline peer/liba.so --waivers waive.json -o out.hpk >out 2>err; }
+peer -DREAD
+expect_exit 4 pack_peer
+expect_text err "'work' refers to 'tab': data that the fix changes or adds in another module \('liba.so'\)"
+peer
+pack_peer
+
+cat >peer/src/lib.c <<'C'
+#ifdef FIX
+VIS long added(long n) { return n * 31 + 1; }
+__attribute__((noinline)) long get(long n) { static long calls; return added(n) + calls++; }
+#else
+__attribute__((noinline)) long get(long n) { static long calls; return n + calls++; }
+#endif
+C
+cat >peer/src/prog.c <<'C'
+long get(long n);
+#if BY == 2
+long added(long n) OWN;
+__attribute__((noinline)) static long work(long n) { return get(n) * 2 + added(n); }
+#else
+__attribute__((noinline)) static long work(long n) { return get(n) + n; }
+#endif
+int main(int argc, char **argv) { return work(argc); }
+C
+both_add() { # VIS OWN
+	(cd peer/src && $CC "-DVIS=$1" -DFIX -c -o ../f/lib.o lib.c && $CC "-DOWN=$2" -DBY=2 -c -o ../f/prog.o prog.c)
+}
+peer "-DOWN=" && both_add '' ''
+expect_exit 4 pack_peer
+expect_text err "'work' refers to 'added': a function that the fix adds to another module \('liba.so'\)"
+both_add '' '{ return n * 5 - 3; } long unused(long n)'
+expect_exit 4 pack_peer
+expect_text err "'get' refers to 'added': the fix adds it here and to another module, and the dynamic linker would bind both to one"
+both_add '__attribute__((visibility("hidden"), noinline))' '{ return n * 5 - 3; } long unused(long n)'
+pack_peer
