@@ -185,6 +185,9 @@ pack(struct hp_debian *d, const struct hp_opt_list *modules, struct hp_packing *
 		files = hp_members_select(&m, &cnt, &err);
 	if (r < 0 || files == NULL)
 		return hp_out_fail(&err, p->json);
+	for (size_t i = 0; i < m.objects_cnt; i++)
+		if (m.changed[i] && !m.wanted[i])
+			hp_debug("changed, but in none of the modules: '%s'", hp_esc(m.objects[i].path));
 	hp_note("%zu of %zu changed objects are in %s", cnt - m.added_cnt, changed, p->bases_cnt > 1 ? "them" : "it");
 	r = hp_packing_diff_files(p, files, cnt, &set);
 	return r != HP_EXIT_OK ? r : hp_packing_write(p, &set);
