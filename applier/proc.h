@@ -77,7 +77,8 @@ HP_MUST_CHECK int hp_proc_tasks(const struct hp_proc *proc, pid_t *tids, size_t 
 ssize_t hp_proc_text(const struct hp_proc *proc, const char *name, char *buf, size_t len);
 /* hp_proc_exists(proc): still there, not a zombie, and not another program by exec. */
 bool hp_proc_exists(const struct hp_proc *proc);
-/* hp_proc_is_going(proc): one of its threads was lost: so it is killed, or in exit or exec; true when that is over within a second. */
+/* hp_proc_is_going(proc): one of its threads was lost: so it is killed, or in exit or exec; true when that is over within a
+ * second. */
 bool hp_proc_is_going(const struct hp_proc *proc);
 
 /* Monotonic clock in nanoseconds. */
