@@ -118,6 +118,12 @@ find_stack(const struct hp_plan *plan, const struct hp_task *t, struct stack *re
 static enum hp_check_verdict
 report(struct hp_check *check, enum hp_check_verdict verdict, pid_t tid, const struct hp_plan_range *range, bool certain)
 {
+	if (verdict == HP_CHECK_ACTIVE) {
+		if (check->blockers_cnt < HP_CHECK_BLOCKERS_MAX)
+			check->blockers[check->blockers_cnt] = (struct hp_check_blocker){ tid, range };
+		if (check->blockers_cnt++ > 0)
+			return verdict;
+	}
 	check->tid = tid;
 	check->range = range;
 	check->certain = certain;
@@ -129,20 +135,28 @@ static enum hp_check_verdict
 decide(struct hp_check *check, const struct hp_plan *plan, const struct hp_task *t, struct hp_unwind *unwind,
        const struct hp_plan_range *hit)
 {
+	struct hp_frames *frames = check->blockers_cnt == 0 ? &check->frames : &check->more_frames;
+
 	if (unwind == NULL)
 		return report(check, HP_CHECK_UNSURE, t->tid, hit, false);
-	hp_unwind_thread(unwind, t, &check->frames);
-	for (size_t i = 1; i < check->frames.cnt; i++) {
-		const struct hp_plan_range *r = inside(check, plan, check->frames.pc[i], check->frames.is_return[i]);
+	hp_unwind_thread(unwind, t, frames);
+	for (size_t i = 1; i < frames->cnt; i++) {
+		const struct hp_plan_range *r = inside(check, plan, frames->pc[i], frames->is_return[i]);
 
 		if (r != NULL)
 			return report(check, HP_CHECK_ACTIVE, t->tid, r, true);
 	}
-	if (!check->frames.complete && hit != NULL)
+	if (!frames->complete && hit != NULL)
 		return report(check, HP_CHECK_ACTIVE, t->tid, hit, false);
-	if (!check->frames.complete)
+	if (!frames->complete)
 		return report(check, HP_CHECK_ACTIVE, t->tid, NULL, false);
 	return HP_CHECK_CLEAN;
+}
+
+static bool
+may_go_on(const struct hp_check *check, enum hp_check_verdict verdict)
+{
+	return verdict == HP_CHECK_CLEAN || (verdict == HP_CHECK_ACTIVE && check->all);
 }
 
 /* Threads [from, to) of the stop: first pieces in one go, then each. */
@@ -183,12 +197,19 @@ check_batch(struct hp_check *check, const struct hp_plan *plan, const struct hp_
 			return report(check, HP_CHECK_MOVED, stop->v[idx[k]].tid, NULL, false);
 		hits[k] = scan(check, plan, local[k].iov_base, len);
 	}
-	for (size_t k = 0; k < cnt && verdict == HP_CHECK_CLEAN; k++) {
+	for (size_t k = 0; k < cnt && may_go_on(check, verdict); k++) {
+		enum hp_check_verdict one;
+
+		if (inside(check, plan, hp_arch_pc(&stop->v[idx[k]].regs), false) != NULL)
+			continue; /* is reported already */
 		if (hits[k] == NULL && stacks[k].end - stacks[k].lo > FIRST_LEN)
 			hits[k] = scan_rest(check, plan, stop->v[idx[k]].tid, stacks[k].lo + FIRST_LEN, stacks[k].end,
 			                    &unread[k]);
-		if (hits[k] != NULL || unread[k] || !stacks[k].own)
-			verdict = decide(check, plan, &stop->v[idx[k]], unwind, hits[k]);
+		if (hits[k] == NULL && !unread[k] && stacks[k].own)
+			continue;
+		one = decide(check, plan, &stop->v[idx[k]], unwind, hits[k]);
+		if (one != HP_CHECK_CLEAN)
+			verdict = one;
 	}
 	return verdict;
 }
@@ -197,23 +218,32 @@ enum hp_check_verdict
 hp_check_run(struct hp_check *check, const struct hp_plan *plan, const struct hp_stop *stop, struct hp_unwind *unwind)
 {
 	size_t batch = check->buf_len / FIRST_LEN < BATCH ? check->buf_len / FIRST_LEN : BATCH;
+	enum hp_check_verdict verdict = HP_CHECK_CLEAN;
 
 	check->frames.cnt = 0;
+	check->blockers_cnt = 0;
 	for (size_t i = 0; i < stop->cnt; i++) {
 		const struct hp_plan_range *r;
 
 		if (stop->v[i].state != HP_TASK_STOPPED)
 			continue;
 		r = inside(check, plan, hp_arch_pc(&stop->v[i].regs), false);
-		if (r != NULL)
-			return report(check, HP_CHECK_ACTIVE, stop->v[i].tid, r, true);
+		if (r == NULL)
+			continue;
+		if (check->all && check->blockers_cnt == 0)
+			hp_unwind_thread(unwind, &stop->v[i], &check->frames);
+		verdict = report(check, HP_CHECK_ACTIVE, stop->v[i].tid, r, true);
+		if (!check->all)
+			return verdict;
 	}
 	for (size_t from = 0; from < stop->cnt; from += batch) {
 		size_t to = stop->cnt - from < batch ? stop->cnt : from + batch;
-		enum hp_check_verdict verdict = check_batch(check, plan, stop, from, to, unwind);
+		enum hp_check_verdict one = check_batch(check, plan, stop, from, to, unwind);
 
-		if (verdict != HP_CHECK_CLEAN)
-			return verdict;
+		if (one != HP_CHECK_CLEAN)
+			verdict = one;
+		if (!may_go_on(check, one))
+			break;
 	}
-	return HP_CHECK_CLEAN;
+	return verdict;
 }

@@ -22,16 +22,30 @@ enum hp_check_verdict {
 	HP_CHECK_MOVED,  /* a stack is not where the maps said: read them anew */
 };
 
+#define HP_CHECK_BLOCKERS_MAX 8u
+
+/* A thread that is in the way, and where it is (or may be); NULL: not known. */
+struct hp_check_blocker {
+	pid_t tid;
+	const struct hp_plan_range *range;
+};
+
 struct hp_check {
 	uint8_t *buf;   /* room for the first piece of every stack, or one long piece */
 	size_t buf_len;
 	bool overwritten_only; /* revert: only the bytes that are written matter */
 
-	/* the reason, after UNSURE and ACTIVE */
+	bool all; /* go on after the first thread that is in the way, and unwind it; with an unwinder only */
+
+	/* the reason, after UNSURE and ACTIVE: the first thread */
 	pid_t tid;
 	const struct hp_plan_range *range;
 	bool certain; /* the unwinder or the program counter says so, not only the scan */
 	struct hp_frames frames;
+	/* after ACTIVE: every thread that was found to be in the way */
+	struct hp_check_blocker blockers[HP_CHECK_BLOCKERS_MAX];
+	size_t blockers_cnt;          /* may exceed the array */
+	struct hp_frames more_frames; /* scratch, for all but the first */
 };
 
 /* hp_check_init(check, tasks_cap, err): room for that many threads. */

@@ -158,25 +158,46 @@ touch_pages(const struct hp_plan *plan, struct hp_err *err)
 	return 0;
 }
 
+/* "; also in the way: 12, 13 (parse) and 3 more": the threads after the first, with the function when it is another. */
+static void
+list_others(const struct hp_check *c, char *buf, size_t len)
+{
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 1; i < c->blockers_cnt && i < HP_CHECK_BLOCKERS_MAX && used + 1 < len; i++) {
+		const struct hp_plan_range *range = c->blockers[i].range;
+		bool same = range == NULL || (c->range != NULL && strcmp(range->name, c->range->name) == 0);
+		int n = snprintf(buf + used, len - used, "%s %d%s%s%s", i == 1 ? "; also in the way:" : ",", c->blockers[i].tid,
+		                 same ? "" : " (", same ? "" : hp_esc(range->name), same ? "" : ")");
+
+		used = n < 0 || (size_t)n >= len - used ? len - 1 : used + (size_t)n;
+	}
+	if (c->blockers_cnt > HP_CHECK_BLOCKERS_MAX && used + 1 < len)
+		(void)snprintf(buf + used, len - used, " and %zu more", c->blockers_cnt - HP_CHECK_BLOCKERS_MAX);
+}
+
 /* The reason of the last failed attempt, in words. */
 static void
 explain(struct sw *sw, enum hp_check_verdict verdict, struct hp_err *err)
 {
 	const struct hp_check *c = &sw->check;
-	char stack[200];
+	char stack[160], others[120];
 
 	hp_unwind_describe(sw->job->unwind, &c->frames, stack, sizeof(stack));
+	list_others(c, others, sizeof(others));
 	if (verdict == HP_CHECK_MOVED)
 		(void)hp_err_set(err, HP_E_BUSY, "thread %d: its stack cannot be read", c->tid);
 	else if (c->range == NULL)
-		(void)hp_err_set(err, HP_E_BUSY, "thread %d is not on its own stack, which cannot be unwound: %s", c->tid, stack);
+		(void)hp_err_set(err, HP_E_BUSY, "thread %d is not on its own stack, which cannot be unwound: %s%s", c->tid,
+		                 stack, others);
 	else if (c->certain)
-		(void)hp_err_set(err, HP_E_BUSY, "thread %d is inside function '%s'%s%s", c->tid, hp_esc(c->range->name),
-		                 stack[0] != '\0' ? ": " : "", stack);
+		(void)hp_err_set(err, HP_E_BUSY, "thread %d is inside function '%s'%s%s%s", c->tid, hp_esc(c->range->name),
+		                 stack[0] != '\0' ? ": " : "", stack, others);
 	else
 		(void)hp_err_set(err, HP_E_BUSY,
-		                 "thread %d may be inside function '%s': its stack cannot be unwound completely: %s",
-		                 c->tid, hp_esc(c->range->name), stack);
+		                 "thread %d may be inside function '%s': its stack cannot be unwound completely: %s%s",
+		                 c->tid, hp_esc(c->range->name), stack, others);
 }
 
 /* Room for all tasks that there are now, and some more. */
@@ -278,6 +299,14 @@ run(struct sw *sw, struct hp_err *err)
 			return hp_err_set(err, HP_E_BUSY, "process %d ended meanwhile", job->plan.proc->pid);
 		if (verdict != HP_CHECK_CLEAN)
 			explain(sw, verdict, err);
+		if (hp_now_ns() >= job->deadline_ns && verdict == HP_CHECK_ACTIVE && !sw->check.all) {
+			/* once more, to see everyone who is in the way */
+			r = job->unwind == NULL ? hp_unwind_new(&job->plan, &job->unwind, err) : 0;
+			if (r < 0)
+				return r;
+			sw->check.all = true;
+			continue;
+		}
 		if (hp_now_ns() >= job->deadline_ns) {
 			(void)hp_err_add(err, "no good moment within %" PRIu64 " ms in process %d (%s)",
 			                 job->opts->timeout_ns / 1000000,

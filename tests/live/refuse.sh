@@ -93,6 +93,26 @@ refused 9 "thread $pid is inside function 'never_returns': .*watch < never_retur
 "$hpbuild" apply --pid "$pid" --allow-active never_returns "$W/inside.hpk" >"$W/out"
 [ "$(state "$pid")" = applied ] || fail "not applied"
 
+# Several: each is named, up to a bound.
+for n in 2 11; do
+	start_victim "$W/inside$n.out" "$W/victim" inside $n
+	left=200
+	until [ "$(grep -c '^answer' "$W/inside$n.out")" -eq $((n + 1)) ]; do
+		left=$((left - 1))
+		[ $left -gt 0 ] || fail 'not all are inside'
+		sleep 0.02
+	done
+	expect_exit 9 "$hpbuild" apply --timeout 200 --pid "$pid" "$W/inside.hpk" 2>"$W/err"
+	expect_text "$W/err" "is inside function 'never_returns': .*watch < never_returns < .*; also in the way: [0-9]+, [0-9]+"
+	if [ $n -eq 2 ]; then
+		for t in "/proc/$pid/task"/*; do expect_text "$W/err" "[ :]${t##*/}(,| |\$)"; done
+		expect_no_text "$W/err" ' more'
+	else
+		expect_text "$W/err" ' and 4 more$'
+	fi
+	kill -KILL "$pid"
+done
+
 # Traced by a debugger.
 if command -v gdb >/dev/null 2>&1; then
 	start_victim "$W/traced.out" "$W/victim"

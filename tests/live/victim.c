@@ -59,6 +59,14 @@ never_returns(int (*next)(void))
 }
 
 static void *
+stay_inside(void *arg)
+{
+	(void)arg;
+	(void)never_returns(answer);
+	return NULL;
+}
+
+static void *
 spin(void *arg)
 {
 	volatile long sum = 0;
@@ -182,6 +190,9 @@ main(int argc, char **argv)
 	if (strcmp(mode, "threads") == 0)
 		for (int i = 0; i < cnt; i++)
 			start(i < 2 ? spin : sleep_long, NULL);
+	if (strcmp(mode, "inside") == 0)
+		for (int i = 0; i < cnt; i++)
+			start(stay_inside, NULL);
 	if (strcmp(mode, "storm") == 0)
 		for (int i = 0; i < cnt; i++)
 			start(storm, NULL);
