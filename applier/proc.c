@@ -1,10 +1,12 @@
 #include "applier/proc.h"
 
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/capability.h>
+#include <linux/kcmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,6 +123,7 @@ look_through_thread(struct hp_proc *proc, char *text, size_t len)
 		    (group = status_field(text, "Tgid")) != NULL && strtol(group, NULL, 10) == proc->pid) {
 			hp_fd_auto(&proc->dir_fd);
 			proc->dir_fd = thread.dir_fd;
+			proc->tid = tids[i];
 			return true;
 		}
 		hp_fd_auto(&thread.dir_fd);
@@ -135,7 +138,7 @@ hp_proc_open(pid_t pid, struct hp_proc *ret, struct hp_err *err)
 	char text[4096], path[64];
 	ssize_t n;
 
-	proc.pid = pid;
+	proc.pid = proc.tid = pid;
 	(void)snprintf(path, sizeof(path), "/proc/%d", pid);
 	proc.dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (proc.dir_fd < 0)
@@ -445,6 +448,43 @@ hp_proc_is_private(const struct hp_proc *proc, uint64_t va)
 		return -1;
 	page = hp_le64_get(word);
 	return (page >> 62 & 3) != 0 && (page >> 61 & 1) == 0;
+}
+
+bool
+hp_proc_has_deep_sleeper(const struct hp_proc *proc, pid_t *tids, size_t cap)
+{
+	size_t cnt;
+
+	if (hp_proc_tasks(proc, tids, cap, &cnt, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < cnt && i < cap; i++) {
+		char name[64], text[512];
+		const char *state;
+
+		(void)snprintf(name, sizeof(name), "task/%d/stat", tids[i]);
+		state = hp_proc_text(proc, name, text, sizeof(text)) > 0 ? strrchr(text, ')') : NULL; /* "tid (comm) S ..." */
+		if (state != NULL && state[1] == ' ' && state[2] == 'D')
+			return true;
+	}
+	return false;
+}
+
+pid_t
+hp_proc_sharer(const struct hp_proc *proc)
+{
+	DIR *dir = opendir("/proc");
+	const struct dirent *e;
+	pid_t found = 0;
+
+	while (dir != NULL && found == 0 && (e = readdir(dir)) != NULL) {
+		long pid = strtol(e->d_name, NULL, 10);
+
+		if (pid > 0 && pid != proc->pid && syscall(SYS_kcmp, (pid_t)pid, proc->tid, KCMP_VM, 0, 0) == 0)
+			found = (pid_t)pid;
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+	return found;
 }
 
 /* getdents64 into a buffer on the stack: opendir() would allocate, and this runs while the target is stopped. */

@@ -17,6 +17,7 @@
 
 struct hp_proc {
 	pid_t pid;
+	pid_t tid;      /* whom dir_fd belongs to */
 	int dir_fd;     /* /proc/PID, or /proc/TID of another thread when the main one has ended */
 	int mem_fd;     /* /proc/PID/mem, read and write, bound to the address space at the time of opening */
 	char comm[64];  /* escaped command name, for messages */
@@ -80,6 +81,13 @@ bool hp_proc_exists(const struct hp_proc *proc);
 /* hp_proc_is_going(proc): one of its threads was lost: so it is killed, or in exit or exec; true when that is over within a
  * second. */
 bool hp_proc_is_going(const struct hp_proc *proc);
+
+/* hp_proc_sharer(proc): another process that has the same address space and is no thread of ${proc}: a vfork child before it
+ * calls exec, or what clone(2) with CLONE_VM made. 0 = none, or not known. O(number of processes). */
+pid_t hp_proc_sharer(const struct hp_proc *proc);
+
+/* hp_proc_has_deep_sleeper(proc, tids, cap): a thread is in uninterruptible sleep; ${tids}: room for listing. */
+bool hp_proc_has_deep_sleeper(const struct hp_proc *proc, pid_t *tids, size_t cap);
 
 /* Monotonic clock in nanoseconds. */
 uint64_t hp_now_ns(void);

@@ -15,6 +15,7 @@
 #define BACKOFF_FIRST_NS 500000u
 #define BACKOFF_LAST_NS 50000000u
 #define STOP_PATIENCE_NS 100000000u /* the other threads stand while one does not stop */
+#define SLEEPER_PATIENCE_NS 5000000u
 #define MOVED_PATIENCE 2u /* after that many times, maps are read while the threads are held */
 
 /* What one run of hp_switch() holds. */
@@ -223,16 +224,31 @@ make_room(struct sw *sw, struct hp_err *err)
 	return r;
 }
 
+/* While one thread does not stop, the others stand. One that sleeps where no signal reaches it may do so for long. */
+static uint64_t
+patience(const struct sw *sw)
+{
+	return hp_proc_has_deep_sleeper(sw->job->plan.proc, sw->stop.tids, sw->stop.cap) ? SLEEPER_PATIENCE_NS : STOP_PATIENCE_NS;
+}
+
 /* One full stop. 1 switched, 0 not now (${err} says why), negative failed. */
 static int
 attempt(struct sw *sw, enum hp_check_verdict *ret_verdict, struct hp_err *err)
 {
 	struct hp_job *job = sw->job;
 	enum hp_check_verdict verdict;
+	pid_t sharer;
 	int r;
 
 	*ret_verdict = HP_CHECK_CLEAN;
-	r = hp_stop_all(job->plan.proc, &sw->stop, hp_now_ns() + STOP_PATIENCE_NS, err);
+	sharer = hp_proc_sharer(job->plan.proc);
+	if (sharer != 0) {
+		(void)hp_err_set(err, HP_E_BUSY,
+		                 "process %d shares the memory of process %d (a vfork child, or CLONE_VM) and cannot be stopped",
+		                 sharer, job->plan.proc->pid);
+		return 0;
+	}
+	r = hp_stop_all(job->plan.proc, &sw->stop, hp_now_ns() + patience(sw), err);
 	job->report->attempts++;
 	if (r <= 0) {
 		job->report->pauses_ns += sw->stop.pause_ns;
