@@ -44,6 +44,7 @@ struct hp_live_module {
 
 struct hp_live_report {
 	bool already;         /* nothing to do: the process was in that state */
+	bool registered;      /* the payload was made known to an unwinder; with ${already}: to one that was loaded since */
 	bool reused;          /* a payload from an earlier apply was used */
 	bool unloaded;        /* revert: a module that the package patched is not loaded any more: nothing to restore there */
 	bool completed;       /* an interrupted switch was brought to its end */

@@ -231,6 +231,7 @@ hp_ehreg_add(struct hp_job *job, struct hp_err *err)
 		r = for_all(job, &b, add, err);
 	ended = hp_borrow_end(&b, r < 0 ? NULL : err);
 	hp_job_note_borrow(job, &b);
+	job->report->registered = r == 0;
 	return r < 0 ? r : ended;
 }
 

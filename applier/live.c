@@ -183,7 +183,11 @@ already(struct hp_live *live, struct hp_job *job, struct hp_err *err)
 		                  "process %d (%s): the record says %s, but not every entry is so: changed by someone else",
 		                  live->proc.pid, live->proc.comm, hp_rec_state_name(old->state));
 	job->report->already = true;
-	return 0;
+	/* An unwinder that was loaded since (by a library, by backtrace() or pthread_cancel()) does not know the payload yet. */
+	r = job->opts->dry_run ? 0 : hp_ehreg_prepare(job, err);
+	if (r == 0 && !job->opts->dry_run)
+		r = hp_ehreg_add(job, err);
+	return r;
 }
 
 static int

@@ -128,6 +128,8 @@ hp_cli_live_text(pid_t pid, const char *comm, const struct hp_verified_pkg *pkg,
 	hp_hex(pkg->pkg.id, HP_PKG_ID_LEN, id);
 	hp_out("%s: %s %s, process %d (%s), %zu function%s\n", report->already ? "already done" : did, id,
 	       hp_esc(pkg->pkg.man->name), pid, comm, report->funcs_cnt, report->funcs_cnt == 1 ? "" : "s");
+	if (report->already && report->registered)
+		hp_out("made known to an unwinder that was loaded since\n");
 	if (report->unloaded)
 		hp_out("a module was unloaded since: nothing to restore there\n");
 	if (pkg->pkg.man->targets_cnt > 1)
