@@ -10,7 +10,7 @@
  * - A direct reference (PC-relative, or 32 bits) to what another module defines is refused: only a COPY relocation or a canonical
  *   PLT entry makes that possible, and they come with the link of the baseline.
  * - Thread-local variables and static programs: refused. */
-#include "packager/internal.h"
+#include "packager/import.h"
 
 #include <string.h>
 

@@ -99,12 +99,7 @@ struct hp_fix {
 	struct hp_fix *next;
 };
 
-/* A symbol that the payload takes from other modules, see import.c. */
-struct hp_import {
-	const char *name, *version; /* version "" = none */
-	bool weak;                  /* all references are weak: 0 where no module has it */
-};
-
+struct hp_import;
 struct hp_needed;
 
 struct hp_pk {
@@ -128,7 +123,7 @@ struct hp_pk {
 	struct hp_item **unresolved; /* the next item whose references are to be looked at */
 	struct hp_layout *layout;
 	struct hp_fix *fixes, **fixes_tail;
-	struct hp_import *imports;
+	struct hp_import *imports; /* see import.h */
 	uint32_t imports_cnt;
 	struct hp_needed *needed; /* the libraries, opened when something must be looked up there */
 	struct hp_find *finds;   /* scratch for one match */
@@ -231,37 +226,10 @@ HP_MUST_CHECK int hp_target_find(struct hp_pk *pk, const struct hp_use *use, str
  * 1 found, 0 the symbol is the module's own or the payload's, or there is no slot for it. */
 HP_MUST_CHECK int hp_target_slot(struct hp_pk *pk, const struct hp_use *use, bool branch, uint64_t *ret_slot,
                                  struct hp_err *err);
-/* hp_target_tpoff(pk, use, ret, err): thread-pointer offset of an existing TLS variable of an executable. hp_target_dtpoff():
- * offset of one of a shared library in its TLS block. hp_target_tls_slot(): the baseline's GOT slot of that kind for it (TPOFF,
- * DTPMOD, TLSDESC), in an executable only for those of other modules. */
-HP_MUST_CHECK int hp_target_tpoff(struct hp_pk *pk, const struct hp_use *use, uint64_t *ret, struct hp_err *err);
-HP_MUST_CHECK int hp_target_dtpoff(struct hp_pk *pk, const struct hp_use *use, uint64_t *ret, struct hp_err *err);
-/* hp_tls_slot_offset(mod, slot, ret): a slot that no symbol names: the offset in the module's own block that it stands for. */
-bool hp_tls_slot_offset(const struct hp_module *mod, const struct hp_mod_slot *slot, uint64_t *ret);
-HP_MUST_CHECK int hp_target_tls_slot(struct hp_pk *pk, const struct hp_use *use, enum hp_slot_kind kind, uint64_t *ret,
-                                     struct hp_err *err);
-/* tls_code.c: hp_resolve_tls(pk, use, off, left, err): one access to a thread-local variable at offset ${off} of the item;
- * ${left} relocations, this one included, follow in the part. Returns how many were used, or HP_E_REFUSED. */
-HP_MUST_CHECK int hp_resolve_tls(struct hp_pk *pk, struct hp_use *use, uint64_t off, uint32_t left, struct hp_err *err);
+
 /* peer.c: hp_peer_check(pk, use, name, err): HP_E_REFUSED when the global ${name} is something that the fix changes or adds in
  * another module of the package, and that this reference would miss. */
 HP_MUST_CHECK int hp_peer_check(struct hp_pk *pk, const struct hp_use *use, const char *name, struct hp_err *err);
-
-/* import.c */
-struct hp_import_name {
-	const char *name;
-	const char *version; /* the version that is meant, NULL = any */
-	bool asked;          /* the object itself asks for it */
-};
-/* hp_import_name(pk, use, ret, err): which name and version a reference to another module means. HP_E_REFUSED: it cannot be told.
- */
-HP_MUST_CHECK int hp_import_name(struct hp_pk *pk, const struct hp_use *use, struct hp_import_name *ret, struct hp_err *err);
-/* hp_import_new(pk, use, want, ret, err): the baseline has nothing for it: a word of the payload, or a stub that jumps through
- * one. */
-HP_MUST_CHECK int hp_import_new(struct hp_pk *pk, const struct hp_use *use, const struct hp_import_name *want,
-                                struct hp_target *ret, struct hp_err *err);
-/* hp_imports_list(pk, ret, err): imports_cnt of them, for the manifest; in the arena. */
-HP_MUST_CHECK int hp_imports_list(struct hp_pk *pk, struct hp_man_import **ret, struct hp_err *err);
 
 /* hp_refuse(use, err, fmt): HP_E_REFUSED with symbol, function and object in front. */
 int hp_refuse(const struct hp_use *use, struct hp_err *err, const char *text);

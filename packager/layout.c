@@ -4,7 +4,7 @@
  * .eh_frame | page | .data, .bss | then, not loaded: .symtab, .strtab, .shstrtab, section headers. Items keep the order in
  * which they were made, so the same inputs give the same bytes.
  */
-#include "packager/internal.h"
+#include "packager/import.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

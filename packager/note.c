@@ -5,6 +5,7 @@
  * exception (their pieces are spread); they are compared by content while matching and not noted.
  */
 #include "packager/internal.h"
+#include "packager/tls.h"
 
 #include <inttypes.h>
 

@@ -7,6 +7,7 @@
 #include "formats/elf_same.h"
 #include "formats/hash.h"
 #include "formats/package.h"
+#include "packager/import.h"
 #include "packager/internal.h"
 #include "packager/needed.h"
 

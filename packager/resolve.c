@@ -1,5 +1,6 @@
 /* From the redirected functions outwards: every part that the new code needs becomes an item, every relocation a fix. */
 #include "packager/internal.h"
+#include "packager/tls.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* What a reference of included code means at run time. The rules are those of DESIGN section 5. */
-#include "packager/internal.h"
+#include "packager/import.h"
 
 #include <inttypes.h>
 

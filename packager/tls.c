@@ -1,6 +1,6 @@
 /* Existing thread-local variables, in the models that compilers use. New ones cannot exist: threads have their blocks already.
  * Source: "ELF Handling For Thread-Local Storage" 3.4.6 (x86-64 is variant II), 4.1.6, 4.2.6, 4.3.6, 4.4.6. */
-#include "packager/internal.h"
+#include "packager/tls.h"
 
 #include <string.h>
 

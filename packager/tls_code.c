@@ -2,7 +2,7 @@
  * linker has relaxed such accesses away, the new code is relaxed in the same way: to initial-exec when there is a slot with the
  * offset from the thread pointer, in executables to local-exec. Sources: "ELF Handling For Thread-Local Storage" 4.4.6, 4.4.7;
  * "Thread-Local Storage Descriptors for IA32 and AMD64/EM64T" 1.0, section 4. */
-#include "packager/internal.h"
+#include "packager/tls.h"
 
 #include "base/le.h"
 
