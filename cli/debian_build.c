@@ -34,9 +34,14 @@ tell(const struct hp_deb_module *m, bool chosen)
 	    m->same == HP_DEB_SAME_IMAGE || m->same == HP_DEB_DIFFERS ? m->rebuilt_id : "");
 }
 
+/* By its path, or, where several packages have that path, by "PACKAGE:PATH". */
 static bool
 is_named(const struct hp_deb_module *m, const char *name)
 {
+	size_t len = strlen(m->package);
+
+	if (strncmp(name, m->package, len) == 0 && name[len] == ':')
+		name += len + 1;
 	while (name[0] == '/')
 		name++;
 	return strcmp(m->path, name) == 0;
