@@ -95,7 +95,10 @@ fetch_binaries(struct hp_debian *d, struct hp_apt *apt, const char *dsc, struct 
 	return fetch_listed(d, apt, list + 1, err);
 }
 
-/* What runs dpkg-buildpackage: flags of the caller's environment must not get into the build. ${path} NULL = PATH as it is. */
+/* Where the archive's builds find their tools: something of the same name in /usr/local is not what the package was built with. */
+#define BUILD_PATH "/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* What runs dpkg-buildpackage: flags of the caller's environment must not get into the build. */
 static int
 make_command(struct hp_debian *d, const char *path, bool again, char *const **ret, struct hp_err *err)
 {
@@ -110,8 +113,7 @@ make_command(struct hp_debian *d, const char *path, bool again, char *const **re
 	for (size_t i = 0; i < sizeof(base) / sizeof(base[0]); i++)
 		argv[n++] = hp_arena_strdup(&d->arena, base[i]);
 	argv[n++] = hp_arena_printf(&d->arena, "DEB_BUILD_OPTIONS=nocheck parallel=%ld", sysconf(_SC_NPROCESSORS_ONLN));
-	if (path != NULL)
-		argv[n++] = hp_arena_printf(&d->arena, "PATH=%s", path);
+	argv[n++] = hp_arena_printf(&d->arena, "PATH=%s", path);
 	for (size_t i = 0; i < sizeof(tail) / sizeof(tail[0]); i++)
 		argv[n++] = hp_arena_strdup(&d->arena, tail[i]);
 	if (again) {
@@ -132,7 +134,7 @@ make_idle_commands(struct hp_debian *d, const char **ret_path, struct hp_err *er
 {
 	static const char *const names[] = { "dh_autoreconf", "dh_auto_configure", "dh_update_autotools_config" };
 	static const char script[] = "#!/bin/sh\nexit 0\n";
-	const char *dir = below(d, "idle", err), *path = getenv("PATH");
+	const char *dir = below(d, "idle", err);
 	int r = dir == NULL ? HP_E_NOMEM : hp_folder_make(dir, err);
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && r == 0; i++) {
@@ -143,7 +145,7 @@ make_idle_commands(struct hp_debian *d, const char **ret_path, struct hp_err *er
 	}
 	if (r < 0)
 		return r;
-	*ret_path = hp_arena_printf(&d->arena, "%s:%s", dir, path != NULL ? path : "/usr/bin:/bin");
+	*ret_path = hp_arena_printf(&d->arena, "%s:%s", dir, BUILD_PATH);
 	return *ret_path == NULL ? hp_err_set(err, HP_E_NOMEM, "no memory") : 0;
 }
 
@@ -155,7 +157,7 @@ set_rebuild(struct hp_debian *d, struct hp_err *err)
 	if (d->rebuild.source == NULL)
 		return HP_E_NOMEM;
 	d->rebuild.objects = d->rebuild.source;
-	return make_command(d, NULL, false, &d->rebuild.command, err);
+	return make_command(d, BUILD_PATH, false, &d->rebuild.command, err);
 }
 
 /* 1: the folder holds all of this version, 0: not yet. */

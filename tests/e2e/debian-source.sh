@@ -66,14 +66,17 @@ for arg; do
 	esac
 done
 END
-chmod +x "$W/bin/apt-get"
-REPO=$W/repo PATH=$W/bin:$PATH
-export REPO PATH
+# Not the compiler of the archive's builds, and must not be used.
+printf '#!/bin/sh\nexit 1\n' >"$W/bin/cc"
+chmod +x "$W/bin/apt-get" "$W/bin/cc"
+REPO=$W/repo
+export REPO
+build() { PATH=$W/bin:$PATH "$hpbuild" build "$@"; }
 
 fix() { # VERSION NUMBER: with the limit NUMBER; messages in $W/err
 	printf -- '--- a/lib.c\n+++ b/lib.c\n@@ -1 +1 @@\n-%s100 ? 100%s\n+%s%d ? %d%s\n' 'int tiny_limit(int v) { return v > ' ' : v; }' \
 		'int tiny_limit(int v) { return v > ' "$2" "$2" ' : v; }' >"$W/fix.patch"
-	"$hpbuild" build --debian-source "tiny=$1" --dir "$W/dir-$1" --patch "$W/fix.patch" --key "$W/key.key" -o "$W/fix.hpk" >"$W/out" 2>"$W/err" ||
+	build --debian-source "tiny=$1" --dir "$W/dir-$1" --patch "$W/fix.patch" --key "$W/key.key" -o "$W/fix.hpk" >"$W/out" 2>"$W/err" ||
 		fail "tiny $1, fix $2: $(cat "$W/err")"
 	expect_text "$W/err" "'usr/bin/tiny' of tiny, build ID [0-9a-f]{40}: the rebuild has the same build ID"
 	expect_text "$W/err" 'proof: 2 of 2 functions of 2 objects'
@@ -90,10 +93,10 @@ expect_no_text "$W/err" 'original build|building all'
 
 # Nothing that the patch changes is in a shipped module.
 printf -- '--- a/main.c\n+++ b/main.c\n@@ -1,3 +1,4 @@\n+/* only words */\n #include <stdio.h>\n #include <stdlib.h>\n int tiny_limit(int v);\n' >"$W/words.patch"
-expect_exit 3 "$hpbuild" build --debian-source tiny=1 --dir "$W/dir-1" --patch "$W/words.patch" -o "$W/no.hpk" >"$W/out" 2>"$W/err"
+expect_exit 3 build --debian-source tiny=1 --dir "$W/dir-1" --patch "$W/words.patch" -o "$W/no.hpk" >"$W/out" 2>"$W/err"
 [ ! -e "$W/no.hpk" ] || fail 'a package without content'
 # The folder of another version.
-expect_exit 2 "$hpbuild" build --debian-source tiny=2 --dir "$W/dir-1" --patch "$W/fix.patch" -o "$W/no.hpk" >"$W/out" 2>"$W/err"
+expect_exit 2 build --debian-source tiny=2 --dir "$W/dir-1" --patch "$W/fix.patch" -o "$W/no.hpk" >"$W/out" 2>"$W/err"
 expect_text "$W/err" 'another package or version'
 
 # A tree that cannot be built twice, not even after its own clean (giflib is one): unpacked again for the second build.
