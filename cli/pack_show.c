@@ -23,8 +23,12 @@ json_funcs(const struct hp_pack_func *v, size_t cnt)
 static json_t *
 json_target(const struct hp_pack_target *t)
 {
-	json_t *objects = json_array(), *dropped = json_array();
+	json_t *objects = json_array(), *dropped = json_array(), *imports = json_array();
 
+	for (size_t i = 0; i < t->imports_cnt; i++)
+		(void)json_array_append_new(imports, json_pack("{s:o, s:o, s:o}", "name", hp_json_text(t->imports[i].name),
+		                                               "version", hp_json_text(t->imports[i].version), "library",
+		                                               hp_json_text(t->imports[i].library)));
 	for (size_t i = 0; i < t->objects_cnt; i++) {
 		const struct hp_pack_object *o = &t->objects[i];
 
@@ -35,11 +39,11 @@ json_target(const struct hp_pack_target *t)
 	}
 	for (size_t i = 0; i < t->dropped_cnt; i++)
 		(void)json_array_append_new(dropped, hp_json_text(t->dropped[i]));
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I}", "build_id", t->build_id, "symbols", t->symbols,
-	                 "objects", objects, "replaced", json_funcs(t->replaced, t->replaced_cnt), "added",
-	                 json_funcs(t->added, t->added_cnt), "dropped", dropped, "image_size", (json_int_t)t->file_len,
-	                 "memory_size", (json_int_t)t->image_len, "code_size", (json_int_t)t->code_len, "fixups",
-	                 (json_int_t)t->fixups_cnt);
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I}", "build_id", t->build_id, "symbols",
+	                 t->symbols, "objects", objects, "replaced", json_funcs(t->replaced, t->replaced_cnt), "added",
+	                 json_funcs(t->added, t->added_cnt), "dropped", dropped, "imports", imports, "image_size",
+	                 (json_int_t)t->file_len, "memory_size", (json_int_t)t->image_len, "code_size", (json_int_t)t->code_len,
+	                 "fixups", (json_int_t)t->fixups_cnt);
 }
 
 /* A package for one module has its target's members at the top as well. */
@@ -94,6 +98,10 @@ show_target(const struct hp_pack_target *t, bool alone)
 	for (size_t i = 0; i < t->added_cnt; i++)
 		hp_out("  adds       %s, %llu bytes (%s)\n", hp_esc(t->added[i].name), (unsigned long long)t->added[i].new_size,
 		       hp_esc(t->added[i].object));
+	for (size_t i = 0; i < t->imports_cnt; i++)
+		hp_out("  imports    %s%s%s%s%s%s\n", hp_esc(t->imports[i].name), t->imports[i].version[0] != '\0' ? "@" : "",
+		       hp_esc(t->imports[i].version), t->imports[i].library[0] != '\0' ? " (" : "", hp_esc(t->imports[i].library),
+		       t->imports[i].library[0] != '\0' ? ")" : "");
 	for (size_t i = 0; i < t->dropped_cnt; i++)
 		hp_out("  left out   %s: changed, but the linker dropped it from the baseline\n", hp_esc(t->dropped[i]));
 	show_objects(t, alone);

@@ -1,8 +1,9 @@
 #include "formats/elf_dyn.h"
 
-#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/escape.h"
 #include "base/le.h"
 #include "formats/elf_file.h"
@@ -317,7 +318,8 @@ read_verneeds(struct opening *o)
 static int
 read_versions(struct opening *o)
 {
-	const char **all = hp_arena_array(o->arena, VERSIONS_MAX, sizeof(*all)), **fit;
+	HP_AUTO(hp_mem) const char **all = calloc(VERSIONS_MAX, sizeof(*all));
+	const char **fit;
 	int r;
 
 	if (all == NULL)

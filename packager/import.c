@@ -125,15 +125,17 @@ hp_import_name(struct hp_pk *pk, const struct hp_use *use, struct hp_import_name
 
 /* 1 ret has the version, 0 a weak reference to nothing; else refused. */
 static int
-find_version(struct hp_pk *pk, const struct hp_use *use, const struct hp_import_name *want, const char **ret, struct hp_err *err)
+find_version(struct hp_pk *pk, const struct hp_use *use, const struct hp_import_name *want, struct hp_import *ret,
+             struct hp_err *err)
 {
 	const struct hp_sym *sym = symbol_of(use);
 	struct hp_needed_sym found;
 	int r;
 
-	*ret = want->version != NULL ? want->version : "";
+	*ret = (struct hp_import){ .name = want->name, .version = want->version != NULL ? want->version : "", .library = "",
+		                   .weak = sym != NULL && sym->bind == STB_WEAK };
 	if (hp_module_import(pk->mod, want->name) != NULL &&
-	    (want->version != NULL || hp_module_version_of(pk->mod, want->name, ret)))
+	    (want->version != NULL || hp_module_version_of(pk->mod, want->name, &ret->version)))
 		return 1;
 	/* It may be another object's of this module, of which a stripped one says nothing. */
 	if (!pk->mod->has_symtab && !hp_module_preemptible(pk->mod, want->name)) {
@@ -151,7 +153,7 @@ find_version(struct hp_pk *pk, const struct hp_use *use, const struct hp_import_
 	r = hp_needed_find(pk->needed, want->name, want->asked ? want->version : NULL, &found, err);
 	if (r < 0)
 		return r;
-	if (r == 0 && sym != NULL && sym->bind == STB_WEAK)
+	if (r == 0 && ret->weak)
 		return 0;
 	if (r == 0)
 		return refuse(use, err,
@@ -165,19 +167,20 @@ find_version(struct hp_pk *pk, const struct hp_use *use, const struct hp_import_
 		                              "a new import, whose version is not known: '%s' was not found below '%s' (give the "
 		                              "--sysroot)",
 		                              hp_esc(found.missing), hp_esc(sysroot(pk))));
-	*ret = found.version;
+	ret->version = found.version;
+	ret->library = found.library;
 	return 1;
 }
 
 /* Index of the import, made when it is asked for the first time. */
 static int
-number(struct hp_pk *pk, const char *name, const char *version, bool weak, uint32_t *ret, struct hp_err *err)
+number(struct hp_pk *pk, const struct hp_import *import, uint32_t *ret, struct hp_err *err)
 {
 	struct hp_import *v = pk->imports;
 
 	for (uint32_t i = 0; i < pk->imports_cnt; i++)
-		if (strcmp(v[i].name, name) == 0 && strcmp(v[i].version, version) == 0) {
-			v[i].weak = v[i].weak && weak;
+		if (strcmp(v[i].name, import->name) == 0 && strcmp(v[i].version, import->version) == 0) {
+			v[i].weak = v[i].weak && import->weak;
 			*ret = i;
 			return 0;
 		}
@@ -190,7 +193,7 @@ number(struct hp_pk *pk, const char *name, const char *version, bool weak, uint3
 		pk->imports = v;
 	}
 	*ret = pk->imports_cnt++;
-	v[*ret] = (struct hp_import){ name, version, weak };
+	v[*ret] = *import;
 	return 0;
 }
 
@@ -198,12 +201,10 @@ int
 hp_import_new(struct hp_pk *pk, const struct hp_use *use, const struct hp_import_name *want, struct hp_target *ret,
               struct hp_err *err)
 {
-	const struct hp_sym *sym = symbol_of(use);
-	bool weak = sym != NULL && sym->bind == STB_WEAK, call = use->ref.branch && !use->got;
-	bool word = use->got || (use->rel != NULL && use->rel->type == R_X86_64_64);
-	const char *version;
+	bool call = use->ref.branch && !use->got, word = use->got || (use->rel != NULL && use->rel->type == R_X86_64_64);
+	struct hp_import import;
 	uint32_t idx = 0;
-	int r = find_version(pk, use, want, &version, err);
+	int r = find_version(pk, use, want, &import, err);
 
 	if (r < 0)
 		return r;
@@ -216,7 +217,7 @@ hp_import_new(struct hp_pk *pk, const struct hp_use *use, const struct hp_import
 			use, err,
 			"a direct reference to another module, for which the baseline has no copy (COPY relocation) and no "
 			"PLT entry of its own");
-	r = number(pk, want->name, version, weak, &idx, err);
+	r = number(pk, &import, &idx, err);
 	if (r < 0)
 		return r;
 	*ret = (struct hp_target){ .kind = HP_FIX_IMPORT, .value = idx, .off = use->ref.off };

@@ -7,6 +7,7 @@
 /* A symbol that the payload takes from other modules. */
 struct hp_import {
 	const char *name, *version; /* version "" = none */
+	const char *library;        /* that has it, "" = the baseline told the version, or nobody has it */
 	bool weak;                  /* all references are weak: 0 where no module has it */
 };
 

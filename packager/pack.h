@@ -59,6 +59,11 @@ struct hp_pack_func {
 	uint64_t new_size;
 };
 
+struct hp_pack_import {
+	const char *name, *version; /* "" = no version */
+	const char *library; /* that has it, path below the sysroot; "" = the baseline itself told the version, or nobody */
+};
+
 /* One baseline. Nothing of the fix is in an untouched one: it is no target of the package. */
 struct hp_pack_target {
 	const char *name;     /* base name of the baseline file */
@@ -69,6 +74,8 @@ struct hp_pack_target {
 	size_t replaced_cnt, added_cnt;
 	const char **dropped; /* changed functions that the linker left out of the baseline, sorted */
 	size_t dropped_cnt;
+	struct hp_pack_import *imports; /* in the order of the manifest */
+	size_t imports_cnt;
 	const char *symbols;  /* where names came from, as in struct hp_module */
 	char build_id[2 * HP_BUILD_ID_LEN_MAX + 1];
 	uint64_t image_len;   /* bytes of the image in memory */

@@ -1,5 +1,5 @@
 /* What hp_pack() tells about its work, and the small questions about items that manifest and report share. */
-#include "packager/internal.h"
+#include "packager/import.h"
 
 #include <stdlib.h>
 
@@ -167,6 +167,24 @@ report_funcs(const struct hp_pk *pk, struct hp_arena *arena, struct hp_pack_targ
 }
 
 static int
+report_imports(const struct hp_pk *pk, struct hp_arena *arena, struct hp_pack_target *rep, struct hp_err *err)
+{
+	rep->imports = hp_arena_array(arena, pk->imports_cnt, sizeof(*rep->imports));
+	if (rep->imports == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory");
+	for (uint32_t i = 0; i < pk->imports_cnt; i++) {
+		struct hp_pack_import *to = &rep->imports[rep->imports_cnt++];
+
+		to->name = hp_arena_strdup(arena, pk->imports[i].name);
+		to->version = hp_arena_strdup(arena, pk->imports[i].version);
+		to->library = hp_arena_strdup(arena, pk->imports[i].library);
+		if (to->name == NULL || to->version == NULL || to->library == NULL)
+			return hp_err_set(err, HP_E_NOMEM, "no memory");
+	}
+	return 0;
+}
+
+static int
 report_target(const struct hp_pk *pk, const struct hp_manifest *man, const struct hp_payload *payloads, struct hp_arena *arena,
               struct hp_pack_target *ret, struct hp_err *err)
 {
@@ -189,6 +207,8 @@ report_target(const struct hp_pk *pk, const struct hp_manifest *man, const struc
 	r = report_objects(pk, arena, ret, err);
 	if (r == 0)
 		r = report_dropped(pk, arena, ret, err);
+	if (r == 0)
+		r = report_imports(pk, arena, ret, err);
 	return r == 0 ? report_funcs(pk, arena, ret, err) : r;
 }
 

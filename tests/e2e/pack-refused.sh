@@ -64,6 +64,7 @@ accepted
 needs 'srand(3)'
 make_sides '-O2 -fPIE' -pie
 pack || fail "$(cat "$W/out" "$W/err")"
+expect_text "$W/out" '^  imports    srand@GLIBC_2.2.5 \(/.*/libc.so.6\)$'
 "$hpbuild" inspect --unverified "$W/fix.hpk" >"$W/out" 2>&1
 expect_text "$W/out" '^    import srand@GLIBC_2.2.5$'
 expect_text "$W/out" 'fixups .* import:1'

@@ -74,6 +74,9 @@ expect_symbol(const struct hp_linkmap *lm, const char *name, const char *version
 
 	if (r < 0)
 		assert_fine(r, &err);
+	/* dlvsym(3) is stricter than a relocation: a library without versions (the sanitizer's) does for the latter. */
+	if (r > 0 && version != NULL && got.sym.version == NULL)
+		return;
 	assert_int_equal(r, want != NULL);
 	if (r > 0 && !got.ifunc)
 		assert_true(got.va == (uint64_t)(uintptr_t)want);
