@@ -40,6 +40,54 @@ is_sound(const struct hp_plan *plan, const struct hp_linkmap *lm, const struct h
 	       (a->prot & (code ? PROT_EXEC : PROT_READ)) != 0;
 }
 
+/* The module of the package that brings the import along, NULL = none. */
+static const struct hp_plan_target *
+peer_of(const struct hp_plan *plan, const struct hp_plan_target *t, uint32_t import)
+{
+	for (uint32_t i = 0; i < t->fixups_cnt; i++) {
+		struct hp_fixup f = hp_fixup_get(t->fixups, i);
+
+		if (f.kind == HP_KIND_PEER && f.import == import)
+			return &plan->targets[f.module];
+	}
+	return NULL;
+}
+
+/* Does the dynamic linker look into module ${which} for references of module ${from}? */
+static bool
+is_in_scope(const struct hp_linkmap *lm, uint32_t from, uint32_t which)
+{
+	if (which == HP_LMAP_NONE || lm->v[which].startup)
+		return which != HP_LMAP_NONE;
+	for (uint32_t i = 0; i < lm->v[from].own_cnt; i++)
+		if (lm->v[from].own[i] == which)
+			return true;
+	return false;
+}
+
+/* A function that the package adds to another module: the dynamic linker would bind it there if that module is looked into, and
+ * no other one has the name. ${found}: who has it, NULL = nobody. 1: it is that; 0: an import of another kind. */
+static int
+check_peer(const struct hp_plan *plan, const struct hp_plan_target *t, uint32_t import, const struct hp_linkmap *lm,
+           uint32_t from, const struct hp_binding *found, struct hp_err *err)
+{
+	const struct hp_plan_target *peer = peer_of(plan, t, import);
+	const char *name = t->man->imports[import].name;
+
+	if (peer == NULL)
+		return 0;
+	if (found != NULL)
+		return hp_err_set(err, HP_E_UNPATCHABLE,
+		                  "process %d (%s): the package adds '%s' to '%s', but module '%s' has something of that name",
+		                  plan->proc->pid, plan->proc->comm, hp_esc(name), hp_esc(peer->man->name),
+		                  hp_esc(lm->v[found->lmap].name));
+	if (!is_in_scope(lm, from, hp_linkmap_of(lm, peer->mod)))
+		return hp_err_set(err, HP_E_UNPATCHABLE,
+		                  "process %d (%s): the package adds '%s' to '%s', which is not in the scope of '%s'",
+		                  plan->proc->pid, plan->proc->comm, hp_esc(name), hp_esc(peer->man->name), hp_esc(t->man->name));
+	return 1;
+}
+
 static int
 bind_one(const struct hp_plan *plan, struct hp_plan_target *t, const struct hp_linkmap *lm, uint32_t from, uint32_t idx,
          struct hp_err *err)
@@ -47,11 +95,15 @@ bind_one(const struct hp_plan *plan, struct hp_plan_target *t, const struct hp_l
 	const struct hp_man_import *imp = &t->man->imports[idx];
 	const char *at = imp->version[0] != '\0' ? "@" : "";
 	struct hp_binding found;
-	int r = hp_linkmap_find(lm, from, imp->name, imp->version[0] != '\0' ? imp->version : NULL, HP_DYN_BIND, &found, err);
+	int peer,
+		r = hp_linkmap_find(lm, from, imp->name, imp->version[0] != '\0' ? imp->version : NULL, HP_DYN_BIND, &found, err);
 
 	if (r < 0)
 		return r;
 	t->bound[idx] = (struct hp_bound){ 0 };
+	peer = check_peer(plan, t, idx, lm, from, r > 0 ? &found : NULL, err);
+	if (peer != 0)
+		return peer < 0 ? peer : 0;
 	if (r == 0 && is_weak(t, idx))
 		return 0;
 	if (r == 0)

@@ -58,6 +58,10 @@ fixup_value(const struct hp_plan *plan, const struct hp_plan_target *t, const st
 			break;
 		*ret = (t->bound != NULL ? t->bound[f->import].value : 0) + (uint64_t)f->addend;
 		return 0;
+	case HP_KIND_PEER: /* likewise */
+		*ret = (plan->rec.targets != NULL ? plan->rec.targets[f->module].payload_va : 0) + f->target +
+		       (uint64_t)f->addend;
+		return 0;
 	case HP_KIND_TLS_MOD:
 	case HP_KIND_TLS_OFF:
 		break;

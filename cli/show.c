@@ -8,7 +8,7 @@
 #include "formats/minisign.h"
 
 #define FORMS (HP_FORM_PC32 + 1)
-#define KINDS (HP_KIND_TLS_OFF + 1)
+#define KINDS (HP_KIND_PEER + 1)
 
 typedef unsigned long long ull;
 

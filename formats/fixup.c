@@ -6,7 +6,7 @@
 #include "formats/limits.h"
 
 static const char *const form_names[] = { "?", "abs64", "abs32", "abs32s", "pc32" };
-static const char *const kind_names[] = { "?", "payload", "module", "slot", "import", "tls-mod", "tls-off" };
+static const char *const kind_names[] = { "?", "payload", "module", "slot", "import", "tls-mod", "tls-off", "peer" };
 
 unsigned
 hp_fixup_len(enum hp_fixup_form form)
@@ -71,11 +71,12 @@ check_kind(const struct hp_fixup *f, uint32_t idx, uint64_t image_len, uint32_t 
            struct hp_err *err)
 {
 	bool wants_module = f->kind == HP_KIND_MODULE || f->kind == HP_KIND_SLOT || f->kind == HP_KIND_TLS_MOD ||
-	                    f->kind == HP_KIND_TLS_OFF;
-	bool wants_import = f->kind == HP_KIND_IMPORT;
-	bool wants_target = f->kind == HP_KIND_PAYLOAD || f->kind == HP_KIND_MODULE || f->kind == HP_KIND_SLOT;
+	                    f->kind == HP_KIND_TLS_OFF || f->kind == HP_KIND_PEER;
+	bool wants_import = f->kind == HP_KIND_IMPORT || f->kind == HP_KIND_PEER;
+	bool wants_target = f->kind == HP_KIND_PAYLOAD || f->kind == HP_KIND_MODULE || f->kind == HP_KIND_SLOT ||
+	                    f->kind == HP_KIND_PEER;
 
-	if (f->kind < HP_KIND_PAYLOAD || f->kind > HP_KIND_TLS_OFF)
+	if (f->kind < HP_KIND_PAYLOAD || f->kind > HP_KIND_PEER)
 		return hp_err_set(err, HP_E_FORMAT, "fixup %" PRIu32 ": unknown kind %u", idx, (unsigned)f->kind);
 	if (wants_module ? f->module >= targets_cnt : f->module != 0)
 		return hp_err_set(err, HP_E_FORMAT, "fixup %" PRIu32 " (%s): module index %u, targets %" PRIu32, idx,
@@ -83,7 +84,8 @@ check_kind(const struct hp_fixup *f, uint32_t idx, uint64_t image_len, uint32_t 
 	if (wants_import ? f->import >= imports_cnt : f->import != HP_FIXUP_NO_IMPORT)
 		return hp_err_set(err, HP_E_FORMAT, "fixup %" PRIu32 " (%s): import index %" PRIu32 ", imports %" PRIu32, idx,
 		                  hp_fixup_kind_name(f->kind), f->import, imports_cnt);
-	if (wants_import ? f->target > HP_FIXUP_WEAK || f->form != HP_FORM_ABS64 : !wants_target && f->target != 0)
+	if ((wants_import && f->form != HP_FORM_ABS64) || (f->kind == HP_KIND_IMPORT && f->target > HP_FIXUP_WEAK) ||
+	    (!wants_import && !wants_target && f->target != 0))
 		return hp_err_set(err, HP_E_FORMAT, "fixup %" PRIu32 " (%s): wrong target or form", idx,
 		                  hp_fixup_kind_name(f->kind));
 	if (f->kind == HP_KIND_PAYLOAD && f->target > image_len)

@@ -5,10 +5,10 @@
  *   0 u64 place    byte offset in the payload image (= its virtual address)
  *   8 u8  form     enum hp_fixup_form: what is written
  *   9 u8  kind     enum hp_fixup_kind: what the value is relative to
- *  10 u16 module   index into the manifest's targets; the module whose address is meant (for MODULE, SLOT, TLS*)
- *  12 u32 import   index into the target's imports (for IMPORT), else 0xffffffff
+ *  10 u16 module   index into the manifest's targets; the module whose address is meant (for MODULE, SLOT, TLS*, PEER)
+ *  12 u32 import   index into the target's imports (for IMPORT, PEER), else 0xffffffff
  *  16 u64 target   PAYLOAD: virtual address in the image; MODULE, SLOT: address relative to the module's load bias; IMPORT:
- *                  HP_FIXUP_WEAK or 0; else 0
+ *                  HP_FIXUP_WEAK or 0; PEER: virtual address in the module's image; else 0
  *  24 i64 addend
  *
  * With B = load address of the payload, M = load bias of the module (what is added to its p_vaddr; 0 for non-PIE):
@@ -16,6 +16,8 @@
  *   SLOT     V = *(u64 *)(M + target) + addend: the value that the dynamic linker has put into a GOT slot
  *   IMPORT   V = I + addend, I = what the dynamic linker would bind the import to for the target's module; only with ABS64. With
  *            HP_FIXUP_WEAK, V = addend where no module has it
+ *   PEER     V = P + target + addend, P = load address of the module's payload: what the package adds to that module under the
+ *            name of the import, which no module in the process may define, and which this module can see; only with ABS64
  *   ABS64 writes V; ABS32 needs V < 2^32; ABS32S needs -2^31 <= V < 2^31; PC32 writes V - (B + place), same signed range.
  * Anything out of range is an overflow: refused when packing where it can be seen there, and again when applying.
  */
@@ -46,6 +48,7 @@ enum hp_fixup_kind {
 	HP_KIND_IMPORT = 4,
 	HP_KIND_TLS_MOD = 5, /* reserved: this version neither writes nor applies it */
 	HP_KIND_TLS_OFF = 6, /* reserved, likewise */
+	HP_KIND_PEER = 7,    /* something new in the payload of another module of the package */
 };
 
 struct hp_fixup {

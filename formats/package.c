@@ -369,6 +369,30 @@ check_hooks_and_vars(const struct hp_man_target *t, const struct hp_image *img, 
 	return 0;
 }
 
+/* What fixups of one target say of other targets' images: inside of code, and not its own. */
+static int
+check_peers(const struct hp_manifest *man, uint32_t idx, const struct hp_payload *payloads, struct hp_err *err)
+{
+	struct hp_view table = payloads[idx].fixups;
+
+	for (uint32_t i = 0; i < table.len / HP_FIXUP_LEN; i++) {
+		struct hp_fixup f = hp_fixup_get(table, i);
+		const struct hp_image_seg *seg;
+		struct hp_image img;
+		int r;
+
+		if (f.kind != HP_KIND_PEER)
+			continue;
+		r = f.module == idx || payloads[f.module].image.len == 0 ? HP_E_FORMAT
+		                                                         : hp_image_read(payloads[f.module].image, &img, err);
+		seg = r == 0 ? hp_image_seg_at(&img, f.target, 1) : NULL;
+		if (seg == NULL || (seg->prot & PROT_EXEC) == 0)
+			return hp_err_set(err, HP_E_FORMAT, "fixup %u: 0x%llx is not code of target %u ('%s')", i,
+			                  (unsigned long long)f.target, f.module, hp_esc(man->targets[f.module].name));
+	}
+	return 0;
+}
+
 /* Image, fixups and manifest of one target fit each other. */
 static int
 check_target(const struct hp_manifest *man, uint32_t idx, const struct hp_payload *payload, struct hp_err *err)
@@ -426,6 +450,8 @@ parse(struct hp_view part, struct hp_pkg *pkg, struct hp_err *err)
 		return r;
 	for (uint32_t i = 0; i < pkg->man->targets_cnt; i++) {
 		r = check_target(pkg->man, i, &pkg->payloads[i], err);
+		if (r == 0)
+			r = check_peers(pkg->man, i, pkg->payloads, err);
 		if (r < 0) {
 			(void)hp_err_add(err, "target %u ('%s')", i, hp_esc(pkg->man->targets[i].name));
 			return r;

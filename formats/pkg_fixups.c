@@ -196,9 +196,26 @@ check_payload(const struct hp_pkg *pkg, size_t payload, size_t idx, struct check
 	return r;
 }
 
-static int
-check_imports(const struct hp_man_target *t, const struct hp_module *mod, struct hp_fixups_checked *ret, struct hp_err *err)
+/* The import is something that the package adds to another of its modules. */
+static bool
+is_peer(const struct hp_pkg *pkg, size_t idx, uint32_t import)
 {
+	struct hp_view table = pkg->payloads[idx].fixups;
+
+	for (uint32_t i = 0; i < table.len / HP_FIXUP_LEN; i++) {
+		struct hp_fixup f = hp_fixup_get(table, i);
+
+		if (f.kind == HP_KIND_PEER && f.import == import)
+			return true;
+	}
+	return false;
+}
+
+static int
+check_imports(const struct hp_pkg *pkg, size_t idx, const struct hp_module *mod, struct hp_fixups_checked *ret,
+              struct hp_err *err)
+{
+	const struct hp_man_target *t = &pkg->man->targets[idx];
 	uint64_t v;
 
 	for (size_t i = 0; i < t->imports_cnt; i++) {
@@ -208,7 +225,8 @@ check_imports(const struct hp_man_target *t, const struct hp_module *mod, struct
 			return hp_err_set(err, HP_E_BASELINE,
 			                  "import '%s': '%s' has no dynamic symbols, nothing can be bound for it", hp_esc(name),
 			                  hp_esc(mod->elf->path));
-		if (hp_module_import(mod, name) != NULL || hp_map_get_str(&mod->exports, name, &v))
+		if (is_peer(pkg, idx, (uint32_t)i) || hp_module_import(mod, name) != NULL ||
+		    hp_map_get_str(&mod->exports, name, &v))
 			ret->imports_cnt++;
 		else if (ret->unknown_import == NULL)
 			ret->unknown_import = name;
@@ -227,6 +245,6 @@ hp_pkg_check_fixups(const struct hp_pkg *pkg, size_t idx, const struct hp_module
 	for (size_t p = 0; p < pkg->man->targets_cnt && r == 0; p++)
 		r = check_payload(pkg, p, idx, &c, ret);
 	if (r == 0)
-		r = check_imports(&pkg->man->targets[idx], mod, ret, err);
+		r = check_imports(pkg, idx, mod, ret, err);
 	return r < 0 ? hp_err_add(err, "'%s'", hp_esc(mod->elf->path)) : 0;
 }

@@ -12,7 +12,7 @@
 /* What was looked at. */
 struct hp_fixups_checked {
 	uint32_t fixups_cnt;  /* into this module */
-	uint32_t imports_cnt; /* that the module itself imports or defines */
+	uint32_t imports_cnt; /* that the module itself imports or defines, or the package brings along */
 	/* The first of the others, NULL = none: a library must have it. Lives as long as the package. */
 	const char *unknown_import;
 };

@@ -172,9 +172,8 @@ find_version(struct hp_pk *pk, const struct hp_use *use, const struct hp_import_
 	return 1;
 }
 
-/* Index of the import, made when it is asked for the first time. */
-static int
-number(struct hp_pk *pk, const struct hp_import *import, uint32_t *ret, struct hp_err *err)
+int
+hp_import_number(struct hp_pk *pk, const struct hp_import *import, uint32_t *ret, struct hp_err *err)
 {
 	struct hp_import *v = pk->imports;
 
@@ -217,7 +216,7 @@ hp_import_new(struct hp_pk *pk, const struct hp_use *use, const struct hp_import
 			use, err,
 			"a direct reference to another module, for which the baseline has no copy (COPY relocation) and no "
 			"PLT entry of its own");
-	r = number(pk, &import, &idx, err);
+	r = hp_import_number(pk, &import, &idx, err);
 	if (r < 0)
 		return r;
 	*ret = (struct hp_target){ .kind = HP_FIX_IMPORT, .value = idx, .off = use->ref.off };

@@ -24,6 +24,8 @@ HP_MUST_CHECK int hp_import_name(struct hp_pk *pk, const struct hp_use *use, str
  * one. HP_E_REFUSED, HP_E_BASELINE: it cannot be an import. */
 HP_MUST_CHECK int hp_import_new(struct hp_pk *pk, const struct hp_use *use, const struct hp_import_name *want,
                                 struct hp_target *ret, struct hp_err *err);
+/* hp_import_number(pk, import, ret, err): its index, made when it is asked for the first time. */
+HP_MUST_CHECK int hp_import_number(struct hp_pk *pk, const struct hp_import *import, uint32_t *ret, struct hp_err *err);
 /* hp_imports_list(pk, ret, err): imports_cnt of them, for the manifest; in the arena. */
 HP_MUST_CHECK int hp_imports_list(struct hp_pk *pk, struct hp_man_import **ret, struct hp_err *err);
 

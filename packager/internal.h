@@ -59,6 +59,7 @@ struct hp_item;
 /* One pair of the patch set. */
 struct hp_pk_obj {
 	const struct hp_pair *pair;
+	struct hp_pk *pk;        /* whose it is */
 	const char *file;        /* STT_FILE name of the original, "" = none */
 	bool changed;            /* some part is included */
 	bool in_module;
@@ -84,7 +85,8 @@ struct hp_item {
 	struct hp_item *next;  /* in order of creation */
 };
 
-enum hp_fix_kind { HP_FIX_ITEM, HP_FIX_MODULE, HP_FIX_SLOT, HP_FIX_CONST, HP_FIX_IMPORT };
+/* PEER: an item in the payload of another module of the package. */
+enum hp_fix_kind { HP_FIX_ITEM, HP_FIX_MODULE, HP_FIX_SLOT, HP_FIX_CONST, HP_FIX_IMPORT, HP_FIX_PEER };
 
 /* A field of an item that is written when addresses are known. */
 struct hp_fix {
@@ -92,8 +94,8 @@ struct hp_fix {
 	uint64_t off;            /* of the field in the item */
 	enum hp_fixup_form form;
 	enum hp_fix_kind kind;
-	struct hp_item *target;  /* ITEM */
-	uint64_t value;          /* MODULE, SLOT: address in the module; CONST: the value; IMPORT: index in imports */
+	struct hp_item *target;  /* ITEM, PEER */
+	uint64_t value;          /* MODULE, SLOT: address in the module; CONST: the value; IMPORT, PEER: index in imports */
 	int64_t addend;
 	const char *what;        /* symbol, for messages */
 	struct hp_fix *next;
@@ -226,10 +228,6 @@ HP_MUST_CHECK int hp_target_find(struct hp_pk *pk, const struct hp_use *use, str
  * 1 found, 0 the symbol is the module's own or the payload's, or there is no slot for it. */
 HP_MUST_CHECK int hp_target_slot(struct hp_pk *pk, const struct hp_use *use, bool branch, uint64_t *ret_slot,
                                  struct hp_err *err);
-
-/* peer.c: hp_peer_check(pk, use, name, err): HP_E_REFUSED when the global ${name} is something that the fix changes or adds in
- * another module of the package, and that this reference would miss. */
-HP_MUST_CHECK int hp_peer_check(struct hp_pk *pk, const struct hp_use *use, const char *name, struct hp_err *err);
 
 /* hp_refuse(use, err, fmt): HP_E_REFUSED with symbol, function and object in front. */
 int hp_refuse(const struct hp_use *use, struct hp_err *err, const char *text);

@@ -346,6 +346,11 @@ fixup_of(const struct hp_pk *pk, const struct hp_fix *fix)
 	if (fix->kind == HP_FIX_ITEM) {
 		f.kind = HP_KIND_PAYLOAD;
 		f.target = fix->target->va;
+	} else if (fix->kind == HP_FIX_PEER) {
+		f.kind = HP_KIND_PEER;
+		f.module = (uint16_t)fix->target->obj->pk->target;
+		f.import = (uint32_t)fix->value;
+		f.target = fix->target->va;
 	} else if (fix->kind == HP_FIX_IMPORT) {
 		f.kind = HP_KIND_IMPORT;
 		f.import = (uint32_t)fix->value;

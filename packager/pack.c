@@ -66,7 +66,7 @@ hp_pk_start(struct hp_pk *pk, struct hp_err *err)
 	if (pk->objs == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory");
 	for (size_t i = 0; i < pk->objs_cnt; i++)
-		pk->objs[i].pair = &pk->set->pairs[i];
+		pk->objs[i] = (struct hp_pk_obj){ .pair = &pk->set->pairs[i], .pk = pk };
 	return 0;
 }
 

@@ -1,12 +1,13 @@
 /* From the redirected functions outwards: every part that the new code needs becomes an item, every relocation a fix. */
 #include "packager/internal.h"
-#include "packager/tls.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "base/escape.h"
 #include "formats/insn_x86.h"
+#include "packager/peer.h"
+#include "packager/tls.h"
 
 static const char *
 name_of(const struct hp_item *item, const struct hp_ref *ref, const struct hp_rel *rel)
@@ -87,7 +88,7 @@ resolve_plain(struct hp_pk *pk, struct hp_use *use, uint64_t off, enum hp_fixup_
 
 	if (r < 0)
 		return r;
-	if ((target.kind == HP_FIX_SLOT || target.kind == HP_FIX_IMPORT) && form != HP_FORM_ABS64)
+	if ((target.kind == HP_FIX_SLOT || target.kind == HP_FIX_IMPORT || target.kind == HP_FIX_PEER) && form != HP_FORM_ABS64)
 		return hp_refuse(use, err, "an address in another module does not fit this field");
 	if (form != HP_FORM_PC32 && form != HP_FORM_ABS64 && pk->mod->kind != HP_MAN_EXEC)
 		return hp_refuse(use, err, "a 32-bit absolute address in position-independent code");

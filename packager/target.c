@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/escape.h"
+#include "packager/peer.h"
 
 int
 hp_refuse(const struct hp_use *use, struct hp_err *err, const char *text)
@@ -69,8 +70,12 @@ find_import(struct hp_pk *pk, const struct hp_use *use, struct hp_target *ret, s
 	const struct hp_mod_plt *plt;
 	const struct hp_sym *imp;
 	struct hp_import_name want;
-	int r = hp_import_name(pk, use, &want, err);
+	int r = hp_peer_find(pk, use, ret, err);
 
+	if (r == 0)
+		r = hp_import_name(pk, use, &want, err);
+	else if (r > 0)
+		return 0;
 	if (r < 0)
 		return r;
 	imp = hp_module_import(pk->mod, want.name);

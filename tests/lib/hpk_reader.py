@@ -368,13 +368,13 @@ def read_fixups(raw, mem, targets, imports):
     for i in range(0, len(raw), 32):
         place, form, kind, module, imp, target, addend = struct.unpack_from("<QBBHIQq", raw, i)
         size = {1: 8, 2: 4, 3: 4, 4: 4}.get(form)
-        check(size and 1 <= kind <= 6, "fixup form or kind")
+        check(size and 1 <= kind <= 7, "fixup form or kind")
         check(place >= end and place + size <= mem, "fixup place")
         end = place + size
-        check(module < targets if kind in (2, 3, 5, 6) else module == 0, "fixup module")
-        check(imp < imports if kind == 4 else imp == 0xFFFFFFFF, "fixup import")
+        check(module < targets if kind in (2, 3, 5, 6, 7) else module == 0, "fixup module")
+        check(imp < imports if kind in (4, 7) else imp == 0xFFFFFFFF, "fixup import")
         check(target == 0 if kind in (5, 6) else target <= 1 if kind == 4 else target <= mem if kind == 1 else True, "fixup target")
-        check(kind != 4 or form == 1, "fixup form of an import")
+        check(kind not in (4, 7) or form == 1, "fixup form of an import")
         fixups.append({"place": hex(place), "form": form, "kind": kind, "module": module, "target": hex(target), "addend": addend})
     return fixups
 

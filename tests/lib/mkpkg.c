@@ -106,7 +106,7 @@ add_fixup(struct made *m, const char *text, struct hp_err *err)
 	f.target = (uint64_t)target;
 	f.addend = addend;
 	f.form = (enum hp_fixup_form)index_of(form, form_name, HP_FORM_PC32);
-	f.kind = (enum hp_fixup_kind)index_of(kind, kind_name, HP_KIND_TLS_OFF);
+	f.kind = (enum hp_fixup_kind)index_of(kind, kind_name, HP_KIND_PEER);
 	if (hp_fixup_add(&m->fixups[m->cnt - 1], &f, err) < 0)
 		die(err);
 	m->payloads[m->cnt - 1].fixups = hp_buf_view(&m->fixups[m->cnt - 1]);

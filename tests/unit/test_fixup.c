@@ -57,7 +57,7 @@ test_check(void **state)
 	assert_int_equal(check_one(f, 0x100), HP_E_FORMAT);
 	f = good, f.kind = 0;
 	assert_int_equal(check_one(f, 0x100), HP_E_FORMAT);
-	f = good, f.kind = 7;
+	f = good, f.kind = 8;
 	assert_int_equal(check_one(f, 0x100), HP_E_FORMAT);
 	f = good, f.module = 1;
 	assert_int_equal(check_one(f, 0x100), HP_E_FORMAT);
@@ -76,6 +76,14 @@ test_check(void **state)
 	f.target = 0, f.form = HP_FORM_PC32;
 	assert_int_equal(check_one(f, 0x100), HP_E_FORMAT);
 	f.form = HP_FORM_ABS64, f.import = 1;
+	assert_int_equal(check_one(f, 0x100), HP_E_FORMAT);
+	f = good, f.kind = HP_KIND_PEER, f.form = HP_FORM_ABS64, f.import = 0; /* target: for the package to judge */
+	assert_int_equal(check_one(f, 0x100), 0);
+	f.module = 1;
+	assert_int_equal(check_one(f, 0x100), HP_E_FORMAT);
+	f.module = 0, f.import = 1;
+	assert_int_equal(check_one(f, 0x100), HP_E_FORMAT);
+	f.import = 0, f.form = HP_FORM_PC32;
 	assert_int_equal(check_one(f, 0x100), HP_E_FORMAT);
 }
 

@@ -109,6 +109,32 @@ test_builder_refuses(void **state)
 	sample_release(&s);
 }
 
+/* A fixup of kind PEER means code of another target's image. */
+static void
+test_peers(void **state)
+{
+	static const struct {
+		uint16_t module;
+		uint64_t target;
+		int want;
+	} rows[] = { { 1, 0x1000, 0 }, { 1, 0x107f, 0 }, { 1, 0x1080, HP_E_FORMAT }, { 1, 0x2000, HP_E_FORMAT },
+		     { 1, UINT64_MAX, HP_E_FORMAT }, { 0, 0x1000, HP_E_FORMAT }, { 2, 0x1000, HP_E_FORMAT } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct hp_fixup f = { 0x2008, HP_FORM_ABS64, HP_KIND_PEER, rows[i].module, 0, rows[i].target, 0 };
+		HP_AUTO(hp_buf) struct hp_buf part = { 0 }, fixups = { 0 };
+		struct sample s;
+
+		sample_init(&s);
+		s.man.targets_cnt = 2;
+		assert_int_equal(hp_fixup_add(&fixups, &f, NULL), 0);
+		s.payloads[0].fixups = hp_buf_view(&fixups);
+		assert_int_equal(hp_pkg_build(&s.man, s.payloads, &part, NULL), rows[i].want);
+		sample_release(&s);
+	}
+}
+
 static void
 test_split_sizes(void **state)
 {
@@ -300,7 +326,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),       cmocka_unit_test(test_restart_only),
-		         cmocka_unit_test(test_builder_refuses),
+		         cmocka_unit_test(test_builder_refuses), cmocka_unit_test(test_peers),
 		cmocka_unit_test(test_split_sizes),      cmocka_unit_test(test_too_many_records),
 		        cmocka_unit_test(test_parse_truncated),
 		cmocka_unit_test(test_parse_bit_flips),  cmocka_unit_test(test_more_chunks),   cmocka_unit_test(test_bombs),
