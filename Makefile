@@ -7,6 +7,7 @@ PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec/hpbuild
 MANDIR ?= $(PREFIX)/share/man
+INCLUDEDIR ?= $(PREFIX)/include
 CFLAGS ?= -O2 -g
 SAN ?=
 B := build$(if $(SAN),-san)$(if $(filter-out cc gcc,$(CC)),-$(notdir $(CC)))
@@ -63,7 +64,7 @@ help:
 	@echo 'corpus-table  real fixes: functions to be replaced, proven with symbols, stripped, refused (HP_SHARED, CASE=...)'
 	@echo 'fuzz       libFuzzer targets (clang); fuzz-run runs each for FUZZ_SECONDS'
 	@echo 'analyze    gcc -fanalyzer, cppcheck'
-	@echo 'install uninstall clean   with DESTDIR PREFIX BINDIR LIBEXECDIR MANDIR'
+	@echo 'install uninstall clean   with DESTDIR PREFIX BINDIR LIBEXECDIR INCLUDEDIR MANDIR'
 	@echo 'settings   DEV=1 SAN=address,undefined V=1 CC=clang'
 
 $B/%.o: %.c Makefile
@@ -137,11 +138,12 @@ fuzz-run: fuzz
 install: all
 	install -D -m 755 $B/hpbuild $(DESTDIR)$(BINDIR)/hpbuild
 	install -D -m 755 $B/hpbuild-live $(DESTDIR)$(LIBEXECDIR)/hpbuild-live
-	for m in man/*.[157]; do install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit 1; done
+	install -D -m 644 include/hotpatch.h $(DESTDIR)$(INCLUDEDIR)/hotpatch.h
+	for m in man/*.[1357]; do install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit 1; done
 
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/hpbuild $(DESTDIR)$(LIBEXECDIR)/hpbuild-live
-	for m in man/*.[157]; do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
+	rm -f $(DESTDIR)$(BINDIR)/hpbuild $(DESTDIR)$(LIBEXECDIR)/hpbuild-live $(DESTDIR)$(INCLUDEDIR)/hotpatch.h
+	for m in man/*.[1357]; do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
 
 analyze:
 	$(q)$(MAKE) --no-print-directory B=build-analyze CFLAGS='-O1 -g -fanalyzer' all

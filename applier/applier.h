@@ -25,6 +25,7 @@ enum hp_step {
 	HP_STEP_HALF = 7,      /* the first entry is written */
 	HP_STEP_WRITTEN = 8,   /* all entries are written, threads still stopped */
 	HP_STEP_SWITCHED = 9,  /* record says applied or reverted, threads run */
+	HP_STEP_HOOKED = 10,   /* the hooks before a switch have run */
 };
 
 struct hp_live_opts {
@@ -32,6 +33,7 @@ struct hp_live_opts {
 	uint64_t timeout_ns;       /* how long to try to find a good moment */
 	const char *const *allow;  /* functions that may be active */
 	size_t allow_cnt;
+	uint64_t hook_ns;          /* how long one hook may take */
 	void (*on_step)(void *arg, enum hp_step step); /* NULL: none */
 	void *on_step_arg;
 };
@@ -58,6 +60,8 @@ struct hp_live_report {
 	unsigned borrows;     /* how often one thread was borrowed */
 	uint64_t borrow_ns;   /* longest of them */
 	uint64_t total_ns;
+	size_t hooks_cnt;     /* hooks that were called, or that would be */
+	char trouble[512];    /* what went wrong after the switch, "" = nothing: a hook that runs when it is too late to cancel */
 };
 
 struct hp_live;

@@ -85,6 +85,9 @@ void hp_arch_func_setup(const struct hp_arch_regs *base, uint64_t frame_va, uint
                         struct hp_arch_regs *ret);
 /* hp_arch_func_returned(regs): the thread is about to make the call of the sigreturn piece: the function is done. */
 bool hp_arch_func_returned(const struct hp_arch_regs *regs, const struct hp_arch_gadgets *gadgets);
+/* hp_arch_func_value(regs): then, the second word of what it returned. (The first one's register holds the number of the call.)
+ */
+uint64_t hp_arch_func_value(const struct hp_arch_regs *regs);
 /* hp_arch_func_leave(regs, gadgets, frame_va): make a harmless system call instead of rt_sigreturn, and rt_sigreturn after it
  * when nobody interferes: at the end of the call the thread is where an injected system call leaves it. */
 void hp_arch_func_leave(struct hp_arch_regs *regs, const struct hp_arch_gadgets *gadgets, uint64_t frame_va);

@@ -181,6 +181,12 @@ hp_remote_func(struct hp_borrow *b, uint64_t func_va, const uint64_t args[2], st
 	return hp_hold_func(&b->hold, func_va, args, b->stack_lo, err);
 }
 
+int
+hp_remote_hook(struct hp_borrow *b, uint64_t func_va, uint64_t limit_ns, uint64_t *ret, struct hp_err *err)
+{
+	return hp_hold_hook(&b->hold, func_va, b->stack_lo, limit_ns, ret, err);
+}
+
 void
 hp_remote_exit(struct hp_borrow *b, int status)
 {

@@ -40,6 +40,8 @@ HP_MUST_CHECK int hp_remote_memfd(struct hp_borrow *b, uint64_t name_va, unsigne
 HP_MUST_CHECK int hp_remote_close(struct hp_borrow *b, int fd, int64_t *ret, struct hp_err *err);
 /* hp_remote_func(b, func_va, args, err): a function of the target, see hp_hold_func(). */
 HP_MUST_CHECK int hp_remote_func(struct hp_borrow *b, uint64_t func_va, const uint64_t args[2], struct hp_err *err);
+/* hp_remote_hook(b, func_va, limit_ns, ret, err): likewise, see hp_hold_hook(). */
+HP_MUST_CHECK int hp_remote_hook(struct hp_borrow *b, uint64_t func_va, uint64_t limit_ns, uint64_t *ret, struct hp_err *err);
 /* hp_remote_exit(b, status): the process ends. */
 void hp_remote_exit(struct hp_borrow *b, int status);
 

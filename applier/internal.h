@@ -16,6 +16,7 @@ struct hp_job {
 	struct hp_unwind *unwind; /* made when it is needed for the first time */
 	struct hp_unwinder unwinders[HP_UNWINDERS_MAX];
 	size_t unwinders_cnt;
+	bool abandoned;           /* a hook did not come back: who knows what it has left in the payload */
 };
 
 static inline void
@@ -70,5 +71,12 @@ HP_MUST_CHECK int hp_ehreg_add(struct hp_job *job, struct hp_err *err);
 HP_MUST_CHECK int hp_ehreg_borrow(struct hp_job *job, uint64_t deadline_ns, struct hp_borrow *ret, struct hp_err *err);
 /* hp_ehreg_remove(job, err): before the payload is unmapped. */
 HP_MUST_CHECK int hp_ehreg_remove(struct hp_job *job, struct hp_err *err);
+
+/* run_hooks.c: functions of the payload that the patch's author wants to be called, on a thread that is proven outside of
+ * allocator, dynamic linker, unwinder and all payloads. hp_hooks_cnt(job, when): how many the package has. hp_hooks_run(job,
+ * when, ret_cnt, err): call those of one moment, in order. *ret_cnt: how many returned 0. HP_E_UNPATCHABLE: one returned another
+ * value, crashed, or did not return in time; HP_E_BUSY: no thread. */
+size_t hp_hooks_cnt(const struct hp_job *job, const char *when);
+HP_MUST_CHECK int hp_hooks_run(struct hp_job *job, const char *when, size_t *ret_cnt, struct hp_err *err);
 
 #endif

@@ -139,7 +139,7 @@ hp_live_runs(struct hp_live *live, const struct hp_verified_pkg *pkg, struct hp_
 }
 
 static int
-begin(struct hp_live *live, const struct hp_verified_pkg *pkg, bool calls, const struct hp_live_opts *opts,
+begin(struct hp_live *live, const struct hp_verified_pkg *pkg, bool to_revert, bool calls, const struct hp_live_opts *opts,
       struct hp_live_report *report, struct hp_job *ret, struct hp_err *err)
 {
 	int r;
@@ -149,7 +149,7 @@ begin(struct hp_live *live, const struct hp_verified_pkg *pkg, bool calls, const
 	r = hp_proc_check(&live->proc, calls, err);
 	if (r < 0)
 		return r;
-	r = hp_plan_make(&live->proc, pkg, !calls, &ret->plan, err);
+	r = hp_plan_make(&live->proc, pkg, to_revert, &ret->plan, err);
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < ret->plan.rec.targets_cnt; i++) {
@@ -190,6 +190,57 @@ already(struct hp_live *live, struct hp_job *job, struct hp_err *err)
 	return r;
 }
 
+static void
+note_trouble(struct hp_job *job, const struct hp_err *err)
+{
+	hp_err_format(err, job->report->trouble, sizeof(job->report->trouble));
+}
+
+/* Hooks that run when nothing can be cancelled any more. */
+static void
+run_late(struct hp_job *job, const char *when)
+{
+	struct hp_err err = { 0 };
+	size_t cnt;
+
+	job->deadline_ns = hp_now_ns() + job->opts->timeout_ns;
+	if (hp_hooks_run(job, when, &cnt, &err) < 0)
+		note_trouble(job, &err);
+}
+
+/* The hooks before, the switch, the hooks after it. Where the switch cannot be made after the hooks before it have run, those
+ * that tidy up after a revert undo them. */
+static int
+apply_with_hooks(struct hp_job *job, struct hp_err *err)
+{
+	size_t done;
+	int r = hp_hooks_run(job, HP_HOOK_PRE_APPLY, &done, err);
+
+	if (r == 0) {
+		if (done > 0)
+			hp_job_step(job, HP_STEP_HOOKED);
+		r = hp_rec_refresh(job->plan.proc, &job->plan.rec, err);
+	}
+	if (r == 0)
+		r = hp_switch(job, true, err);
+	if (r == 0)
+		run_late(job, HP_HOOK_POST_APPLY);
+	else if (r != HP_E_UNDO && done > 0)
+		run_late(job, HP_HOOK_POST_REVERT);
+	return r;
+}
+
+/* A switch that was interrupted: the hooks before it have run already. */
+static int
+complete(struct hp_job *job, bool to_new, const char *late, struct hp_err *err)
+{
+	int r = hp_switch(job, to_new, err);
+
+	if (r == 0)
+		run_late(job, late);
+	return r;
+}
+
 static int
 apply_new(struct hp_job *job, struct hp_err *err)
 {
@@ -198,11 +249,13 @@ apply_new(struct hp_job *job, struct hp_err *err)
 
 	r = hp_install(job, err);
 	if (r == 0)
-		r = hp_rec_refresh(job->plan.proc, &job->plan.rec, err);
-	if (r == 0)
-		r = hp_switch(job, true, err);
+		r = apply_with_hooks(job, err);
 	if (r == 0 || r == HP_E_UNDO)
 		return r;
+	if (job->abandoned) {
+		(void)hp_err_add(err, "the payload stays mapped, not in use: nobody knows what the hook left behind");
+		return r;
+	}
 	undo = hp_install_undo(job, &undo_err);
 	if (undo == HP_E_BUSY) /* no thread to be had: harmless, and the record says "prepared", so that the next apply uses it */
 		(void)hp_err_add(err, "the payload stays mapped, not in use");
@@ -254,9 +307,9 @@ reapply(struct hp_job *job, struct hp_err *err)
 	if (r == 0)
 		hp_job_step(job, HP_STEP_FILLED);
 	if (r == 0 && !interrupted)
-		r = hp_rec_refresh(job->plan.proc, &job->plan.rec, err);
-	if (r == 0)
-		r = hp_switch(job, true, err);
+		r = apply_with_hooks(job, err);
+	else if (r == 0)
+		r = complete(job, true, HP_HOOK_POST_APPLY, err);
 	job->report->reused = true;
 	job->report->completed = r == 0 && interrupted;
 	return r;
@@ -271,7 +324,7 @@ apply(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_l
 	bool applied;
 	int r;
 
-	r = begin(live, pkg, true, opts, ret, &job, err);
+	r = begin(live, pkg, false, true, opts, ret, &job, err);
 	if (r < 0)
 		return r;
 	applied = job.plan.old != NULL && job.plan.old->state == HP_REC_APPLIED && job.plan.gone_cnt == 0;
@@ -284,9 +337,36 @@ apply(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_l
 		r = already(live, &job, err);
 	else if (r == 0 && !opts->dry_run)
 		r = job.plan.old != NULL ? reapply(&job, err) : apply_new(&job, err);
+	else if (r == 0)
+		ret->hooks_cnt = hp_hooks_cnt(&job, HP_HOOK_PRE_APPLY) + hp_hooks_cnt(&job, HP_HOOK_POST_APPLY);
 	finish(&job);
 	ret->total_ns = hp_now_ns() - began;
 	return r;
+}
+
+/* They are called on a thread of the process, which may be under seccomp. */
+static bool
+has_revert_hooks(const struct hp_verified_pkg *pkg)
+{
+	for (size_t t = 0; t < pkg->pkg.man->targets_cnt; t++)
+		for (size_t i = 0; i < pkg->pkg.man->targets[t].hooks_cnt; i++) {
+			const char *when = pkg->pkg.man->targets[t].hooks[i].when;
+
+			if (strcmp(when, HP_HOOK_PRE_REVERT) == 0 || strcmp(when, HP_HOOK_POST_REVERT) == 0)
+				return true;
+		}
+	return false;
+}
+
+static int
+revert_with_hooks(struct hp_job *job, struct hp_err *err)
+{
+	size_t done;
+	int r = hp_hooks_run(job, HP_HOOK_PRE_REVERT, &done, err);
+
+	if (r == 0 && done > 0)
+		hp_job_step(job, HP_STEP_HOOKED);
+	return r == 0 ? complete(job, false, HP_HOOK_POST_REVERT, err) : r;
 }
 
 static int
@@ -298,7 +378,7 @@ revert(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_
 	struct hp_job job;
 	int r;
 
-	r = begin(live, pkg, false, opts, ret, &job, err);
+	r = begin(live, pkg, true, has_revert_hooks(pkg), opts, ret, &job, err);
 	if (r < 0)
 		return r;
 	if (job.plan.old == NULL) {
@@ -317,9 +397,14 @@ revert(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_
 		ret->already = true;
 	} else {
 		r = hp_plan_adopt_old(&job.plan, err);
-		if (r == 0 && !opts->dry_run)
-			r = job.plan.rec.entries_cnt > 0 ? hp_switch(&job, false, err)
-			                                 : hp_rec_set_state(&live->proc, &job.plan.rec, HP_REC_REVERTED, err);
+		if (r == 0 && opts->dry_run)
+			ret->hooks_cnt = hp_hooks_cnt(&job, HP_HOOK_PRE_REVERT) + hp_hooks_cnt(&job, HP_HOOK_POST_REVERT);
+		else if (r == 0 && job.plan.rec.entries_cnt == 0) /* nothing is left of it but the record */
+			r = hp_rec_set_state(&live->proc, &job.plan.rec, HP_REC_REVERTED, err);
+		else if (r == 0 && was == HP_REC_APPLIED)
+			r = revert_with_hooks(&job, err);
+		else if (r == 0)
+			r = complete(&job, false, HP_HOOK_POST_REVERT, err);
 		ret->unloaded = job.plan.gone_cnt > 0;
 		ret->completed = r == 0 && was != HP_REC_APPLIED;
 	}

@@ -1,6 +1,7 @@
 #include "applier/trace.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -355,12 +356,10 @@ hp_hold_begin(const struct hp_proc *proc, const struct hp_task *task, const stru
 	return 0;
 }
 
-/* Wait for one ptrace stop of the held thread. 1 stopped, 0 it has ended. */
+/* Wait for one ptrace stop of the held thread, until ${limit}. 1 stopped, 0 it has ended or does not stop. */
 static int
-wait_stop(struct hp_hold *hold, int *ret_status)
+wait_stop(struct hp_hold *hold, uint64_t limit, int *ret_status)
 {
-	uint64_t limit = hp_now_ns() + HOLD_LIMIT_NS;
-
 	for (unsigned round = 0; hp_now_ns() < limit; round++) {
 		pid_t r = waitpid(hold->tid, ret_status, __WALL | WNOHANG);
 
@@ -391,7 +390,7 @@ step(struct hp_hold *hold, enum __ptrace_request request, bool want_syscall, str
 
 		if (ptrace(request, hold->tid, NULL, signal) < 0)
 			break;
-		if (wait_stop(hold, &status) == 0)
+		if (wait_stop(hold, hp_now_ns() + HOLD_LIMIT_NS, &status) == 0)
 			break;
 		if (want_syscall ? WSTOPSIG(status) == (SIGTRAP | 0x80) : status >> 16 == PTRACE_EVENT_STOP)
 			return 0;
@@ -440,7 +439,7 @@ run_func(struct hp_hold *hold, struct hp_err *err)
 
 		if (ptrace(PTRACE_SYSCALL, hold->tid, NULL, signal) < 0)
 			break;
-		if (wait_stop(hold, &status) == 0) {
+		if (wait_stop(hold, hp_now_ns() + HOLD_LIMIT_NS, &status) == 0) {
 			hold->left_alone = true;
 			return hp_err_set(err, HP_E_BUSY, "thread %d: a function that it was to call does not come back",
 			                  hold->tid);
@@ -464,8 +463,8 @@ run_func(struct hp_hold *hold, struct hp_err *err)
 	return hp_err_set(err, HP_E_BUSY, "thread %d ended or was killed while it was borrowed", hold->tid);
 }
 
-int
-hp_hold_func(struct hp_hold *hold, uint64_t func_va, const uint64_t args[2], uint64_t stack_lo, struct hp_err *err)
+static int
+begin_func(struct hp_hold *hold, uint64_t func_va, const uint64_t args[2], uint64_t stack_lo, struct hp_err *err)
 {
 	struct hp_arch_regs regs;
 	uint64_t all = UINT64_MAX;
@@ -481,7 +480,71 @@ hp_hold_func(struct hp_hold *hold, uint64_t func_va, const uint64_t args[2], uin
 	if (!hold->masked && ptrace(PTRACE_SETSIGMASK, hold->tid, sizeof(uint64_t), &all) < 0)
 		return hp_err_set(err, HP_E_BUSY, "thread %d: cannot hold signals back: %s", hold->tid, strerror(errno));
 	hold->masked = true;
-	return run_func(hold, err);
+	return 0;
+}
+
+int
+hp_hold_func(struct hp_hold *hold, uint64_t func_va, const uint64_t args[2], uint64_t stack_lo, struct hp_err *err)
+{
+	int r = begin_func(hold, func_va, args, stack_lo, err);
+
+	return r == 0 ? run_func(hold, err) : r;
+}
+
+/* The hook runs, or sleeps in a system call: into a stop from which the thread can be brought back. Any other stop that comes
+ * first (the end of that call) takes the request away, so it is made again. */
+static int
+abandon(struct hp_hold *hold, uint64_t limit_ns, struct hp_err *err)
+{
+	int status;
+
+	for (unsigned i = 0; i < 16 && ptrace(PTRACE_INTERRUPT, hold->tid, NULL, NULL) == 0; i++) {
+		if (i > 0 && ptrace(PTRACE_CONT, hold->tid, NULL, NULL) < 0)
+			break;
+		if (wait_stop(hold, hp_now_ns() + HOLD_LIMIT_NS, &status) == 0)
+			break;
+		if (status >> 16 == PTRACE_EVENT_STOP)
+			return hp_err_set(err, HP_E_UNPATCHABLE, "it did not return within %" PRIu64 " ms, and was abandoned",
+			                  limit_ns / 1000000);
+	}
+	hold->left_alone = true;
+	return hp_err_set(err, HP_E_UNPATCHABLE, "it did not return within %" PRIu64 " ms, and its thread %d cannot be stopped",
+	                  limit_ns / 1000000, hold->tid);
+}
+
+int
+hp_hold_hook(struct hp_hold *hold, uint64_t func_va, uint64_t stack_lo, uint64_t limit_ns, uint64_t *ret, struct hp_err *err)
+{
+	uint64_t limit = hp_now_ns() + limit_ns;
+	int r = begin_func(hold, func_va, (const uint64_t[2]){ 0, 0 }, stack_lo, err);
+
+	while (r == 0 && ptrace(PTRACE_SYSCALL, hold->tid, NULL, NULL) == 0) {
+		struct hp_arch_regs regs;
+		int status = -1;
+
+		if (wait_stop(hold, limit, &status) == 0) {
+			if (status != -1) /* ended */
+				break;
+			return abandon(hold, limit_ns, err);
+		}
+		if (WSTOPSIG(status) != (SIGTRAP | 0x80) && status >> 16 == PTRACE_EVENT_STOP)
+			continue;
+		if (WSTOPSIG(status) != (SIGTRAP | 0x80))
+			return hp_err_set(err, HP_E_UNPATCHABLE, "it crashed (signal %d), and was abandoned", WSTOPSIG(status));
+		if (hp_arch_regs_get(hold->tid, &regs) < 0)
+			break;
+		if (!hp_arch_func_returned(&regs, &hold->gadgets))
+			continue;
+		*ret = hp_arch_func_value(&regs);
+		hp_arch_func_leave(&regs, &hold->gadgets, hold->frame.va);
+		if (hp_arch_regs_set(hold->tid, &regs) < 0)
+			break;
+		return step(hold, PTRACE_SYSCALL, true, err);
+	}
+	if (r < 0)
+		return r;
+	hold->dirty = false;
+	return hp_err_set(err, HP_E_BUSY, "thread %d ended or was killed in it", hold->tid);
 }
 
 /* The thread stands at the exit of the injected call. Registers that are put back there would skip the kernel's restart of an

@@ -84,6 +84,11 @@ HP_MUST_CHECK int hp_hold_call(struct hp_hold *hold, long nr, const uint64_t arg
  * thread continues after it as the frame says. */
 HP_MUST_CHECK int hp_hold_func(struct hp_hold *hold, uint64_t func_va, const uint64_t args[2], uint64_t stack_lo,
                                struct hp_err *err);
+/* hp_hold_hook(hold, func_va, stack_lo, limit_ns, ret, err): call a function without arguments that returns two words; ret: the
+ * second. The same conditions. HP_E_BUSY: no room; HP_E_UNPATCHABLE: a fault in it, or it did not come back in time: it is
+ * abandoned where it stands, and hp_hold_end() brings the thread back all the same. */
+HP_MUST_CHECK int hp_hold_hook(struct hp_hold *hold, uint64_t func_va, uint64_t stack_lo, uint64_t limit_ns, uint64_t *ret,
+                               struct hp_err *err);
 /* hp_hold_end(hold, err): bring the thread back to the very stop, registers and mask it was in. HP_E_UNDO when that fails
  * although the thread lives. */
 HP_MUST_CHECK int hp_hold_end(struct hp_hold *hold, struct hp_err *err);

@@ -9,7 +9,7 @@
 #include "cli/trust.h"
 
 static struct hp_opt_list arg_trust, arg_allow;
-static uint64_t arg_pid, arg_timeout = HP_LIVE_TIMEOUT_MS, arg_require = 1;
+static uint64_t arg_pid, arg_timeout = HP_LIVE_TIMEOUT_MS, arg_hook_timeout = HP_LIVE_HOOK_MS, arg_require = 1;
 static struct hp_rollback arg_rollback;
 static bool arg_all, arg_dry_run, arg_json, arg_ignore_unknown;
 
@@ -19,6 +19,7 @@ static const struct hp_opt opts[] = {
 	{ 'a', "all", HP_OPT_FLAG, &arg_all, NULL, "every process that runs the baseline of PKG" },
 	{ 'n', "dry-run", HP_OPT_FLAG, &arg_dry_run, NULL, "check everything that can be checked, touch nothing" },
 	{ 0, "timeout", HP_OPT_U64, &arg_timeout, "MS", "look for a good moment this long (default: 3000)" },
+	{ 0, "hook-timeout", HP_OPT_U64, &arg_hook_timeout, "MS", "a hook of the package may take this long (default: 2000)" },
 	{ 0, "allow-active", HP_OPT_LIST, &arg_allow, "FUNC", "switch although a thread may be inside FUNC" },
 	{ 0, "require", HP_OPT_U64, &arg_require, "N", "this many trusted keys must have signed (default: 1)" },
 	{ 0, "ignore-unknown", HP_OPT_FLAG, &arg_ignore_unknown, NULL, "skip signatures of unknown keys" },
@@ -93,6 +94,7 @@ apply(const char *path, pid_t pid, struct hp_err *err)
 	if (r < 0)
 		return r;
 	hp_cli_live_opts(arg_timeout, arg_dry_run, &arg_allow, &o);
+	o.hook_ns = arg_hook_timeout * 1000000u;
 	return arg_all ? apply_all(pkg, &o, did, err) : apply_one(pkg, pid, &o, did, err);
 }
 
@@ -111,8 +113,8 @@ hp_cmd_apply(int argc, char **argv)
 		return r;
 	if (arg_require < 1 || arg_require > HP_PKG_SIGS_MAX)
 		return hp_usage_error("apply", "--require wants a number from 1 to %u", HP_PKG_SIGS_MAX);
-	if (arg_timeout > 3600000)
-		return hp_usage_error("apply", "--timeout wants at most an hour (3600000)");
+	if (arg_timeout > 3600000 || arg_hook_timeout > 3600000)
+		return hp_usage_error("apply", "--timeout and --hook-timeout want at most an hour (3600000)");
 	r = apply(argv[first], pid, &err);
 	return r < 0 ? hp_out_fail(&err, arg_json) : r;
 }

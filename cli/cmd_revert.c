@@ -12,7 +12,7 @@
 #include "formats/hash.h"
 
 static struct hp_opt_list arg_trust;
-static uint64_t arg_pid, arg_timeout = HP_LIVE_TIMEOUT_MS;
+static uint64_t arg_pid, arg_timeout = HP_LIVE_TIMEOUT_MS, arg_hook_timeout = HP_LIVE_HOOK_MS;
 static const char *arg_id;
 static bool arg_all, arg_dry_run, arg_json;
 
@@ -23,6 +23,7 @@ static const struct hp_opt opts[] = {
 	{ 'a', "all", HP_OPT_FLAG, &arg_all, NULL, "all packages of the process, the last one first" },
 	{ 'n', "dry-run", HP_OPT_FLAG, &arg_dry_run, NULL, "check everything that can be checked, touch nothing" },
 	{ 0, "timeout", HP_OPT_U64, &arg_timeout, "MS", "look for a good moment this long (default: 3000)" },
+	{ 0, "hook-timeout", HP_OPT_U64, &arg_hook_timeout, "MS", "a hook of the package may take this long (default: 2000)" },
 	{ 0, "json", HP_OPT_FLAG, &arg_json, NULL, "print JSON" },
 	HP_OPT_COMMON,
 	HP_OPT_END,
@@ -87,6 +88,7 @@ revert_one(struct hp_live *live, pid_t pid, const struct hp_rec *rec, const stru
 	if (r < 0)
 		return hp_err_add(err, "the package in process %d", pid);
 	hp_cli_live_opts(arg_timeout, arg_dry_run, NULL, &o);
+	o.hook_ns = arg_hook_timeout * 1000000u;
 	r = hp_live_revert(live, pkg, &o, &report, err);
 	if (r < 0)
 		return r;
@@ -156,8 +158,8 @@ hp_cmd_revert(int argc, char **argv)
 		r = hp_cli_live_pid("revert", arg_pid, &pid);
 	if (r >= 0)
 		return r;
-	if (arg_timeout > 3600000)
-		return hp_usage_error("revert", "--timeout wants at most an hour (3600000)");
+	if (arg_timeout > 3600000 || arg_hook_timeout > 3600000)
+		return hp_usage_error("revert", "--timeout and --hook-timeout want at most an hour (3600000)");
 	if (arg_all && arg_id != NULL)
 		return hp_usage_error("revert", "--all and --id exclude each other");
 	if (arg_id != NULL && arg_id[0] == '\0')

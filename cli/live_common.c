@@ -42,7 +42,8 @@ on_step(void *arg, enum hp_step step)
 void
 hp_cli_live_opts(uint64_t timeout_ms, bool dry_run, const struct hp_opt_list *allow, struct hp_live_opts *ret)
 {
-	*ret = (struct hp_live_opts){ .dry_run = dry_run, .timeout_ns = timeout_ms * 1000000u };
+	*ret = (struct hp_live_opts){ .dry_run = dry_run, .timeout_ns = timeout_ms * 1000000u,
+		                      .hook_ns = HP_LIVE_HOOK_MS * (uint64_t)1000000 };
 	if (allow != NULL) {
 		ret->allow = allow->v;
 		ret->allow_cnt = allow->cnt;
@@ -91,9 +92,10 @@ hp_cli_live_json(const char *schema, pid_t pid, const struct hp_verified_pkg *pk
                  const char *did)
 {
 	char id[2 * HP_PKG_ID_LEN + 1];
+	json_t *o;
 
 	hp_hex(pkg->pkg.id, HP_PKG_ID_LEN, id);
-	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:i, s:f, s:f, s:i, s:f, s:f, s:o}", "schema",
+	o = json_pack("{s:s, s:i, s:s, s:s, s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:i, s:f, s:f, s:i, s:f, s:f, s:o}", "schema",
 	                 schema, "pid",
 	                 (int)pid, "id", id, "name", pkg->pkg.man->name, "result", did, "already", report->already, "reused",
 	                 report->reused, "completed", report->completed, "functions", (json_int_t)report->funcs_cnt, "threads",
@@ -102,6 +104,9 @@ hp_cli_live_json(const char *schema, pid_t pid, const struct hp_verified_pkg *pk
 	                 (double)report->pauses_ns / 1e3, "borrows", (int)report->borrows, "borrow_us",
 	                         (double)report->borrow_ns / 1e3,
 	                 "total_us", (double)report->total_ns / 1e3, "modules", modules_json(pkg->pkg.man, report));
+	(void)json_object_set_new(o, "hooks", json_integer((json_int_t)report->hooks_cnt));
+	(void)json_object_set_new(o, "trouble", hp_json_text(report->trouble));
+	return o;
 }
 
 /* Several modules: a line for each. */
@@ -134,6 +139,11 @@ hp_cli_live_text(pid_t pid, const char *comm, const struct hp_verified_pkg *pkg,
 		hp_out("a module was unloaded since: nothing to restore there\n");
 	if (pkg->pkg.man->targets_cnt > 1)
 		modules_text(pkg->pkg.man, report);
+	if (report->hooks_cnt > 0)
+		hp_out("%zu hook%s %scalled in the process\n", report->hooks_cnt, report->hooks_cnt == 1 ? "" : "s",
+		       strncmp(did, "would", 5) == 0 ? "would be " : "");
+	if (report->trouble[0] != '\0')
+		hp_warn("process %d (%s): %s", pid, comm, report->trouble);
 	if (report->completed)
 		hp_out("an interrupted switch was brought to its end\n");
 	if (report->attempts > 0)

@@ -9,6 +9,7 @@
 #include "signer/verify.h"
 
 #define HP_LIVE_TIMEOUT_MS 3000u
+#define HP_LIVE_HOOK_MS 2000u /* one hook */
 
 /* hp_cli_live_pid(verb, pid, ret): a process number from --pid; -1 go on, else the exit status after a message. */
 int hp_cli_live_pid(const char *verb, uint64_t pid, pid_t *ret);

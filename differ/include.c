@@ -2,7 +2,8 @@
  *
  * Followed are references to new functions and new data, changed constants, and anonymous or compiler-made content (the
  * baseline's copy has no name to find it by). Not followed: what is unchanged and named; the baseline has it. New global
- * functions and data are included even when this object does not use them: another one may. A function and its .cold piece jump
+ * functions and data are included even when this object does not use them: another one may. Hooks are included: nobody calls
+ * them but the applier. A function and its .cold piece jump
  * into each other's middle, so they are replaced together. */
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +104,8 @@ is_seed(const struct hp_side *side, uint32_t part)
 {
 	const struct hp_part *p = hp_side_part(side, part);
 
+	if (hp_side_is_hook(side, part))
+		return true;
 	if (side->change[part] == HP_CHANGED)
 		return p->kind == HP_PART_FUNC || p->kind == HP_PART_RODATA;
 	return side->change[part] == HP_NEW && p->sym_idx != HP_NONE && side->elf->syms[p->sym_idx].bind != STB_LOCAL;

@@ -125,6 +125,9 @@ hp_side_part(const struct hp_side *side, uint32_t part)
 	return &side->parts->v[part];
 }
 
+/* hp_side_is_hook(side, part): a function that the patch's author marked for the applier to call (include/hotpatch.h). */
+bool hp_side_is_hook(const struct hp_side *side, uint32_t part);
+
 static inline bool
 hp_part_is_func(const struct hp_part *p)
 {

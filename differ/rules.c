@@ -52,6 +52,9 @@ static const struct hp_rule rules[] = {
 	  "A function's parameters or return type changed, and every function that calls it, in all objects of both trees, is "
 	  "in the package. Nobody holds its address. If the module exports it all the same (a plugin may call it), the "
 	  "package is refused when it is made." },
+	{ (enum hp_rule_id)1016, "HP1016", "hook",
+	  "A function that the author of the patch marked with a macro of hotpatch.h. It goes into the package, and hpbuild "
+	  "calls it in the process before or after the package is applied or reverted. It replaces nothing." },
 	{ (enum hp_rule_id)2001, "HP2001", "initial value of a variable changed",
 	  "A writable variable starts with another value. The running process has its own value already, which is not "
 	  "replaced. If the new code works with the old value, waive it; otherwise set the value in the fixed code." },

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/escape.h"
 #include "differ/internal.h"
+#include "formats/hooks.h"
 #include "formats/insn_x86.h"
 
 static int
@@ -27,6 +28,14 @@ part_ident(const struct hp_side *side, const struct hp_part *p)
 	if (p->kind != HP_PART_FUNC && sym->bind == STB_LOCAL && hp_name_is_content(sym->name, side->kernel))
 		return HP_IDENT_CONTENT;
 	return HP_IDENT_NAME;
+}
+
+bool
+hp_side_is_hook(const struct hp_side *side, uint32_t part)
+{
+	const struct hp_part *p = hp_side_part(side, part);
+
+	return p->kind == HP_PART_FUNC && hp_hook_section(side->elf->secs[p->sec_idx].name);
 }
 
 /* Not __mcount_loc: gcc -mrecord-mcount makes it in any program. */

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/escape.h"
 #include "differ/internal.h"
+#include "formats/hooks.h"
 
 /* A redirection is a 5-byte jump (applier). */
 #define ENTRY_LEN 5
@@ -106,12 +107,29 @@ alias_split(struct hp_cmp *cmp, uint32_t part, const struct hp_map *names, struc
 	return 0;
 }
 
+/* Not a function of the program: it runs when the package is applied or reverted, and only then. */
+static int
+hook(struct hp_cmp *cmp, uint32_t part, struct hp_err *err)
+{
+	const struct hp_side *ns = &cmp->new_side;
+	const char *section = ns->elf->secs[hp_side_part(ns, part)->sec_idx].name, *when = hp_hook_when(section);
+	const char *name = hp_part_name(ns->parts, part);
+
+	if (when == NULL)
+		return hp_reason_add(cmp->reasons, HP_RULE_SECTION, cmp->pair->path, name, NULL, err,
+		                     "a hook of a kind that this version does not know, by its section '%s'", hp_esc(section));
+	return hp_reason_add(cmp->reasons, HP_RULE_HOOK, cmp->pair->path, hp_hook_name(section, name), NULL, err,
+	                     "called in the process: %s", when);
+}
+
 static int
 one_function(struct hp_cmp *cmp, uint32_t part, const struct hp_map *names, struct hp_err *err)
 {
 	const struct hp_side *ns = &cmp->new_side;
 	int r = 0;
 
+	if (hp_side_is_hook(ns, part))
+		return hook(cmp, part, err);
 	if (ns->change[part] == HP_CHANGED)
 		r = changed_function(cmp, part, err);
 	else if (ns->change[part] == HP_NOISE)

@@ -199,6 +199,8 @@ HP_MUST_CHECK int hp_note_section(struct hp_pk *pk, struct hp_pk_obj *obj, uint3
 HP_MUST_CHECK int hp_plan_redirects(struct hp_pk *pk, struct hp_err *err);
 /* hp_entry_of(mod, va, len): ${va}, or behind a leading endbr64. */
 uint64_t hp_entry_of(const struct hp_module *mod, uint64_t va, uint64_t len);
+/* hp_is_hook(obj, part_idx): a part of the patched side that the applier calls (include/hotpatch.h). */
+bool hp_is_hook(const struct hp_pk_obj *obj, uint32_t part_idx);
 /* hp_is_piece(name): a part of another function that has no entry of its own (".cold"). */
 bool hp_is_piece(const char *name);
 

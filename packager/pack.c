@@ -6,6 +6,7 @@
 #include "base/escape.h"
 #include "formats/elf_same.h"
 #include "formats/hash.h"
+#include "formats/hooks.h"
 #include "formats/package.h"
 #include "packager/import.h"
 #include "packager/internal.h"
@@ -92,6 +93,35 @@ cmp_func(const void *a, const void *b)
 }
 
 static int
+fill_hooks(struct hp_pk *pk, struct hp_man_target *t, struct hp_err *err)
+{
+	size_t cnt = 0;
+
+	for (int pass = 0; pass < 2; pass++) {
+		if (pass == 1)
+			t->hooks = hp_arena_array(&pk->arena, cnt, sizeof(*t->hooks));
+		if (pass == 1 && t->hooks == NULL)
+			return hp_err_set(err, HP_E_NOMEM, "no memory");
+		/* items of one class have ascending addresses */
+		for (const struct hp_item *it = pk->items; it != NULL; it = it->next) {
+			const struct hp_parts *parts;
+			const char *section;
+
+			if (it->obj == NULL || !hp_is_hook(it->obj, it->part_idx))
+				continue;
+			parts = it->obj->pair->new_obj->parts;
+			section = parts->elf->secs[parts->v[it->part_idx].sec_idx].name;
+			if (pass == 0)
+				cnt++;
+			else
+				t->hooks[t->hooks_cnt++] = (struct hp_man_hook){ hp_hook_when(section),
+					hp_hook_name(section, it->name), it->va };
+		}
+	}
+	return 0;
+}
+
+static int
 fill_target(struct hp_pk *pk, struct hp_man_target *t, struct hp_err *err)
 {
 	size_t cnt = 0, n = 0;
@@ -120,6 +150,8 @@ fill_target(struct hp_pk *pk, struct hp_man_target *t, struct hp_err *err)
 		if (n == 0 || strcmp(t->added[n - 1], t->added[i]) != 0)
 			t->added[n++] = t->added[i];
 	t->added_cnt = n;
+	if (fill_hooks(pk, t, err) < 0)
+		return HP_E_NOMEM;
 	t->name = hp_base_name(pk->base->path);
 	t->cpu = "x86_64";
 	t->kind = pk->mod->kind;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/escape.h"
+#include "formats/hooks.h"
 #include "formats/insn_x86.h"
 
 uint64_t
@@ -24,6 +25,16 @@ hp_is_piece(const char *name)
 	const char *cold = strstr(name, ".cold");
 
 	return cold != NULL && (cold[5] == '\0' || cold[5] == '.');
+}
+
+bool
+hp_is_hook(const struct hp_pk_obj *obj, uint32_t part_idx)
+{
+	const struct hp_parts *parts = obj->pair->new_obj->parts;
+	const struct hp_part *part = &parts->v[part_idx];
+
+	return part->kind == HP_PART_FUNC && obj->pair->include[part_idx] &&
+	       hp_hook_section(parts->elf->secs[part->sec_idx].name);
 }
 
 /* Does the new body carry this name too? */
@@ -214,7 +225,8 @@ plan(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t part_idx, struct hp_err *
 	const struct hp_place *place;
 	int r;
 
-	if (parts->v[part_idx].kind != HP_PART_FUNC || !obj->pair->include[part_idx] || twin == HP_NONE || hp_is_piece(name))
+	if (parts->v[part_idx].kind != HP_PART_FUNC || !obj->pair->include[part_idx] || twin == HP_NONE || hp_is_piece(name) ||
+	    hp_is_hook(obj, part_idx))
 		return 0;
 	place = &obj->places[twin];
 	if (place->state == HP_FUNC_ABSENT)

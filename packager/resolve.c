@@ -288,7 +288,7 @@ start(struct hp_pk *pk, struct hp_err *err)
 		if (!obj->in_module || obj->pair->new_obj == NULL)
 			continue;
 		for (uint32_t i = 0; i < obj->pair->new_obj->parts->cnt; i++)
-			if (obj->redirects[i] != HP_REDIRECT_NONE && hp_item_of_part(pk, obj, i) == NULL)
+			if ((obj->redirects[i] != HP_REDIRECT_NONE || hp_is_hook(obj, i)) && hp_item_of_part(pk, obj, i) == NULL)
 				return hp_err_set(err, HP_E_NOMEM, "no memory");
 	}
 	return 0;

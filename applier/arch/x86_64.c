@@ -165,6 +165,12 @@ hp_arch_func_returned(const struct hp_arch_regs *regs, const struct hp_arch_gadg
 	return regs->v[REG(orig_rax)] == SYS_rt_sigreturn && regs->v[REG(rip)] == gadgets->sigreturn_va + SIGRETURN_LEN;
 }
 
+uint64_t
+hp_arch_func_value(const struct hp_arch_regs *regs)
+{
+	return regs->v[REG(rdx)];
+}
+
 void
 hp_arch_func_leave(struct hp_arch_regs *regs, const struct hp_arch_gadgets *gadgets, uint64_t frame_va)
 {

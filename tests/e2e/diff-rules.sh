@@ -97,6 +97,9 @@ trees flags-same a a-2 verdict=hotpatchable norule=HP2014,HP1007
 trees no-debug a a-nodebug rule=HP1007
 pair brief-heap 'struct s { int a; } *s; int f(int x) { return s->a + x; }' 'struct s { int a, b; } *s; int f(int x) { return s->b + x; }' \
 	norule=HP1014,HP1015 rule=HP2007
+hook='__attribute__((used, section(".text.hotpatch.pre_apply"))) static int hook(void) { return 0; } int f(int x) { return x'
+pair hook 'int f(int x) { return x * 99 + 1; }' "$hook * 99 + 2; }" rule=HP1016 verdict=hotpatchable
+pair no-hook 'int f(int x) { return x * 99 + 1; }' 'static int hook(void) { return 2; } int f(int x) { return x * 99 + hook(); }' norule=HP1016
 check_diffs
 
 for rule in $(sed -n 's/^[	 ]*HP_RULE_[A-Z0-9_]* = \([12][0-9]*\),.*/HP\1/p' differ/rules.h); do

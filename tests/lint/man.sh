@@ -43,11 +43,11 @@ sections() { # PAGE
 
 check() {
 	exec 3>&1
-	for page in man/*.[157]; do
+	for page in man/*.[1357]; do
 		[ -e "$page" ] || continue
 		mandoc -Tlint -W warning "$page" 2>&1 || :
 		sections "$page"
-		sed -n 's/^\.Xr \(hp[a-z-]*\) \([157]\).*/\1.\2/p' "$page" | sort -u | while read -r other; do
+		sed -n 's/^\.Xr \(h[po][a-z.-]*\) \([1357]\).*/\1.\2/p' "$page" | sort -u | while read -r other; do
 			[ -e "man/$other" ] || echo "$page: refers to $other, which does not exist"
 		done
 	done

@@ -18,7 +18,7 @@ check() {
 		grep -En "$hosts" "$f" | sed "s|^|$f:|; s|\$|  (host of a registry)|" || :
 		grep -En "$open" "$f" | grep -Ev 'TO''DO\(#[0-9]+\)' | sed "s|^|$f:|; s|\$|  (open work needs TO""DO(#issue))|" || :
 		case $f in
-		*.[ch] | *.sh | *.md | *.[157] | Makefile | tests/run | tests/lib/*)
+		*.[ch] | *.sh | *.md | *.[1357] | Makefile | tests/run | tests/lib/*)
 			grep -n '[ 	]$' "$f" | sed "s|^|$f:|; s|\$|  (blank at the end of the line)|" || :
 			[ -z "$(tail -c 1 "$f")" ] || echo "$f: no newline at the end"
 			;;
