@@ -258,6 +258,12 @@ HP_MUST_CHECK int hp_layout_write(struct hp_pk *pk, struct hp_buf *ret_image, st
                                   struct hp_err *err);
 void hp_layout_release(struct hp_pk *pk);
 
+/* identity.c: writable variables that only the payload has.
+ * hp_is_variable(item): a later package may mean it, and then the applier says where it lives: references to it are fixups. */
+bool hp_is_variable(const struct hp_item *it);
+/* hp_identify(pk, ret, err): fill ret->vars; after the layout. */
+HP_MUST_CHECK int hp_identify(struct hp_pk *pk, struct hp_man_target *ret, struct hp_err *err);
+
 /* ehframe.c: unwind records of the included functions. */
 struct hp_eh {
 	struct hp_buf frame;      /* .eh_frame with a terminator */

@@ -305,14 +305,15 @@ put_headers(struct hp_layout *lo, uint64_t shoff, uint32_t shnum)
 	hp_le16_put(p + 62, (uint16_t)lo->secs[S_SHSTRTAB].out_idx);
 }
 
-/* Known now: distances inside the image, constants, and in a non-PIE executable the module's own addresses. */
+/* Known now: distances inside the image, except to variables, whose storage may be another package's; constants, and in a non-PIE
+ * executable the module's own addresses. */
 static bool
 is_known(const struct hp_layout *lo, const struct hp_fix *fix)
 {
 	if (fix->kind == HP_FIX_CONST)
 		return true;
 	if (fix->kind == HP_FIX_ITEM)
-		return fix->form == HP_FORM_PC32;
+		return fix->form == HP_FORM_PC32 && !hp_is_variable(fix->target);
 	return fix->kind == HP_FIX_MODULE && fix->form != HP_FORM_PC32 && lo->pk->mod->kind == HP_MAN_EXEC;
 }
 

@@ -125,6 +125,7 @@ static int
 fill_target(struct hp_pk *pk, struct hp_man_target *t, struct hp_err *err)
 {
 	size_t cnt = 0, n = 0;
+	int r;
 
 	for (const struct hp_item *it = pk->items; it != NULL; it = it->next)
 		cnt++;
@@ -150,8 +151,11 @@ fill_target(struct hp_pk *pk, struct hp_man_target *t, struct hp_err *err)
 		if (n == 0 || strcmp(t->added[n - 1], t->added[i]) != 0)
 			t->added[n++] = t->added[i];
 	t->added_cnt = n;
-	if (fill_hooks(pk, t, err) < 0)
-		return HP_E_NOMEM;
+	r = fill_hooks(pk, t, err);
+	if (r == 0)
+		r = hp_identify(pk, t, err);
+	if (r < 0)
+		return r;
 	t->name = hp_base_name(pk->base->path);
 	t->cpu = "x86_64";
 	t->kind = pk->mod->kind;
