@@ -427,6 +427,17 @@ hp_hold_call(struct hp_hold *hold, long nr, const uint64_t args[6], int64_t *ret
 	return 0;
 }
 
+/* The function is done: on to where an injected system call ends. */
+static int
+leave_func(struct hp_hold *hold, struct hp_arch_regs *regs, struct hp_err *err)
+{
+	hp_arch_func_leave(regs, &hold->gadgets, hold->frame.va);
+	if (hp_arch_regs_set(hold->tid, regs) == 0)
+		return step(hold, PTRACE_SYSCALL, true, err);
+	hold->dirty = false;
+	return hp_err_set(err, HP_E_BUSY, "thread %d ended or was killed while it was borrowed", hold->tid);
+}
+
 /* Until the function returns, or is seen to fail. Every signal that can wait is blocked: one that comes is a fault of its own. */
 static int
 run_func(struct hp_hold *hold, struct hp_err *err)
@@ -454,10 +465,7 @@ run_func(struct hp_hold *hold, struct hp_err *err)
 			break;
 		if (!hp_arch_func_returned(&regs, &hold->gadgets))
 			continue;
-		hp_arch_func_leave(&regs, &hold->gadgets, hold->frame.va);
-		if (hp_arch_regs_set(hold->tid, &regs) < 0)
-			break;
-		return step(hold, PTRACE_SYSCALL, true, err);
+		return leave_func(hold, &regs, err);
 	}
 	hold->dirty = false;
 	return hp_err_set(err, HP_E_BUSY, "thread %d ended or was killed while it was borrowed", hold->tid);
@@ -517,8 +525,9 @@ hp_hold_hook(struct hp_hold *hold, uint64_t func_va, uint64_t stack_lo, uint64_t
 {
 	uint64_t limit = hp_now_ns() + limit_ns;
 	int r = begin_func(hold, func_va, (const uint64_t[2]){ 0, 0 }, stack_lo, err);
+	long signal = 0;
 
-	while (r == 0 && ptrace(PTRACE_SYSCALL, hold->tid, NULL, NULL) == 0) {
+	while (r == 0 && ptrace(PTRACE_SYSCALL, hold->tid, NULL, signal) == 0) {
 		struct hp_arch_regs regs;
 		int status = -1;
 
@@ -527,7 +536,8 @@ hp_hold_hook(struct hp_hold *hold, uint64_t func_va, uint64_t stack_lo, uint64_t
 				break;
 			return abandon(hold, limit_ns, err);
 		}
-		if (WSTOPSIG(status) != (SIGTRAP | 0x80) && status >> 16 == PTRACE_EVENT_STOP)
+		signal = passed_on(status);
+		if (signal != 0 || (WSTOPSIG(status) != (SIGTRAP | 0x80) && status >> 16 == PTRACE_EVENT_STOP))
 			continue;
 		if (WSTOPSIG(status) != (SIGTRAP | 0x80))
 			return hp_err_set(err, HP_E_UNPATCHABLE, "it crashed (signal %d), and was abandoned", WSTOPSIG(status));
@@ -536,10 +546,7 @@ hp_hold_hook(struct hp_hold *hold, uint64_t func_va, uint64_t stack_lo, uint64_t
 		if (!hp_arch_func_returned(&regs, &hold->gadgets))
 			continue;
 		*ret = hp_arch_func_value(&regs);
-		hp_arch_func_leave(&regs, &hold->gadgets, hold->frame.va);
-		if (hp_arch_regs_set(hold->tid, &regs) < 0)
-			break;
-		return step(hold, PTRACE_SYSCALL, true, err);
+		return leave_func(hold, &regs, err);
 	}
 	if (r < 0)
 		return r;

@@ -1,8 +1,9 @@
-/* What a variable's type is, in 32 bytes: to tell whether a later package means the same variable. Everything that its storage can
- * hold or lead to counts: members of members, and what pointers point to. Typedefs and qualifiers do not.
+/* What a variable's type is, in 32 bytes: to tell whether a later package means the same variable. Everything that its storage
+ * can hold or lead to counts: members of members, and what pointers point to. Typedefs and qualifiers do not.
  *
- * Each type gets a number when it is referred to for the first time, and is described in the order of the numbers, with references
- * by number; so the text is the same whatever else the unit describes, cycles need no care, and nothing is recursive. */
+ * Each type gets a number when it is referred to for the first time, and is described in the order of the numbers, with
+ * references by number; so the text is the same whatever else the unit describes, cycles need no care, and nothing is recursive.
+ */
 #include "formats/dwarf_types.h"
 
 #include <stdio.h>

@@ -78,8 +78,8 @@ struct hp_dwarf_regs {
 HP_MUST_CHECK int hp_dwarf_regs(struct hp_dwarf *dw, const char *symbol, struct hp_dwarf_regs *ret, struct hp_err *err);
 
 /* hp_dwarf_var_digest(dw, sec_idx, off, ret, err): BLAKE2b-256 over the type of the variable that lives at byte ${off} of section
- * ${sec_idx}: 1, or 0: not described, or too large to be. Types with equal digests have the same layout, all the way to what pointers point to.
- * ret: HP_DIGEST_LEN (32) bytes. O(entries). */
+ * ${sec_idx}: 1, or 0: not described, or too large to be. Types with equal digests have the same layout, all the way to what
+ * pointers point to. ret: HP_DIGEST_LEN (32) bytes. O(entries). */
 HP_MUST_CHECK int hp_dwarf_var_digest(struct hp_dwarf *dw, uint32_t sec_idx, uint64_t off, uint8_t *ret, struct hp_err *err);
 
 /* One difference between the types of two versions of a unit. Strings live as long as the new side's hp_dwarf. */

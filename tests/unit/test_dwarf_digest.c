@@ -54,8 +54,8 @@ test_same(void **state)
 	compare("int v;", "typedef int number; number v;", true);
 	compare("int v;", "volatile int v;", true);
 	compare("int v;", "struct other { char c; } o; int g(void) { return 1; } int v;", true);
-	compare("struct n { struct n *next; int a; } *v;", "struct n; struct m { struct n *n; } *m; struct n { struct n *next; int a; } *v;",
-	        true);
+	compare("struct n { struct n *next; int a; } *v;",
+	        "struct n; struct m { struct n *n; } *m; struct n { struct n *next; int a; } *v;", true);
 	compare("struct s { int a[4]; } v[2];", "struct s { int a[4]; }; struct s v[2], w;", true);
 	compare("int (*v)(char *);", "int (*v)(char *name);", true);
 }
