@@ -34,6 +34,9 @@ struct hp_live_opts {
 	const char *const *allow;  /* functions that may be active */
 	size_t allow_cnt;
 	uint64_t hook_ns;          /* how long one hook may take */
+	/* Verify the package of a record of the process, which ${opts} is about to replace. NULL: nothing can be replaced. */
+	int (*verify)(const void *arg, const struct hp_rec *rec, struct hp_verified_pkg **ret, struct hp_err *err);
+	const void *verify_arg;
 	void (*on_step)(void *arg, enum hp_step step); /* NULL: none */
 	void *on_step_arg;
 };
@@ -44,6 +47,7 @@ struct hp_live_module {
 	uint64_t payload_va; /* where its payload is, 0 = nowhere yet */
 };
 
+#define HP_LIVE_REPLACED_MAX 16u
 struct hp_live_report {
 	bool already;         /* nothing to do: the process was in that state */
 	bool registered;      /* the payload was made known to an unwinder; with ${already}: to one that was loaded since */
@@ -60,6 +64,9 @@ struct hp_live_report {
 	unsigned borrows;     /* how often one thread was borrowed */
 	uint64_t borrow_ns;   /* longest of them */
 	uint64_t total_ns;
+	size_t replaced_cnt;  /* packages that were replaced in the same switch, or would be */
+	uint8_t replaced[HP_LIVE_REPLACED_MAX][HP_PKG_ID_LEN]; /* the first of them */
+	size_t adopted_cnt;   /* variables that live on in the storage of a replaced package */
 	size_t hooks_cnt;     /* hooks that were called, or that would be */
 	char trouble[512];    /* what went wrong after the switch, "" = nothing: a hook that runs when it is too late to cancel */
 };
@@ -84,8 +91,9 @@ bool hp_live_record_unloaded(const struct hp_live *live, const struct hp_rec *re
 /* hp_live_runs(live, pkg, err): 1 the process has every module that ${pkg} patches, 2 some of them, 0 none. */
 HP_MUST_CHECK int hp_live_runs(struct hp_live *live, const struct hp_verified_pkg *pkg, struct hp_err *err);
 
-/* hp_live_apply(live, pkg, opts, ret, err): HP_E_BUSY, HP_E_UNPATCHABLE, HP_E_BASELINE: nothing was changed; HP_E_USAGE: an
- * allowed function that the package does not have; HP_E_UNDO. */
+/* hp_live_apply(live, pkg, opts, ret, err): HP_E_BUSY (also: a conflict with an applied package), HP_E_UNPATCHABLE,
+ * HP_E_BASELINE: nothing was changed; what opts->verify said of a package that would be replaced; HP_E_USAGE: an allowed function
+ * that the package does not have; HP_E_UNDO. */
 HP_MUST_CHECK int hp_live_apply(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_live_opts *opts,
                                 struct hp_live_report *ret, struct hp_err *err);
 /* hp_live_revert(live, pkg, opts, ret, err): take ${pkg} back, which must be the package of one of the records. HP_E_NOTHING:

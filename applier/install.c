@@ -181,6 +181,7 @@ map_all(struct hp_job *job, struct hp_borrow *b, const struct hp_orphans *orphan
 		r = map_payload(job, b, i, err);
 	if (r < 0)
 		return r;
+	hp_plan_place_vars(&job->plan);
 	hp_job_step(job, HP_STEP_BORROWED);
 	/* The record comes last: where there is one, the payload has its protections. */
 	for (uint32_t i = 0; i < job->plan.rec.targets_cnt && r == 0; i++)

@@ -9,6 +9,7 @@
 
 /* One apply or revert under way. */
 struct hp_job {
+	struct hp_plan_how how;
 	struct hp_plan plan;
 	const struct hp_live_opts *opts;
 	struct hp_live_report *report;

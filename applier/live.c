@@ -94,7 +94,7 @@ holds(const struct hp_proc *proc, const struct hp_areas *areas, const struct hp_
 			return false;
 		if (rec->state == HP_REC_APPLIED && memcmp(now, top_of(recs, rec, e), sizeof(now)) != 0)
 			return false;
-		if (rec->state == HP_REC_REVERTED && memcmp(now, e->after, sizeof(now)) == 0)
+		if ((rec->state == HP_REC_REVERTED || rec->state == HP_REC_REPLACED) && memcmp(now, e->after, sizeof(now)) == 0)
 			return false;
 	}
 	return true;
@@ -145,11 +145,12 @@ begin(struct hp_live *live, const struct hp_verified_pkg *pkg, bool to_revert, b
 	int r;
 
 	*report = (struct hp_live_report){ 0 };
-	*ret = (struct hp_job){ .opts = opts, .report = report, .deadline_ns = hp_now_ns() + opts->timeout_ns };
+	*ret = (struct hp_job){ .opts = opts, .report = report, .deadline_ns = hp_now_ns() + opts->timeout_ns,
+		                .how = { to_revert, opts->verify, opts->verify_arg } };
 	r = hp_proc_check(&live->proc, calls, err);
 	if (r < 0)
 		return r;
-	r = hp_plan_make(&live->proc, pkg, to_revert, &ret->plan, err);
+	r = hp_plan_make(&live->proc, pkg, &ret->how, &ret->plan, err);
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < ret->plan.rec.targets_cnt; i++) {
@@ -157,6 +158,11 @@ begin(struct hp_live *live, const struct hp_verified_pkg *pkg, bool to_revert, b
 		report->modules[i].start = ret->plan.targets[i].mod != NULL ? ret->plan.targets[i].mod->start : 0;
 	}
 	report->funcs_cnt = ret->plan.rec.entries_cnt;
+	report->replaced_cnt = ret->plan.replaced_cnt;
+	for (size_t i = 0; i < ret->plan.replaced_cnt && i < HP_LIVE_REPLACED_MAX; i++)
+		memcpy(report->replaced[i], ret->plan.replaced[i].rec.id, HP_PKG_ID_LEN);
+	for (uint32_t i = 0; i < ret->plan.rec.vars_cnt; i++)
+		report->adopted_cnt += ret->plan.adopted[i] != 0;
 	return 0;
 }
 
@@ -393,7 +399,7 @@ revert(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_
 	}
 	was = job.plan.old->state;
 	hp_job_step(&job, HP_STEP_PLANNED);
-	if (was == HP_REC_REVERTED || was == HP_REC_PREPARED || was == HP_REC_BUILDING) {
+	if (was == HP_REC_REVERTED || was == HP_REC_REPLACED || was == HP_REC_PREPARED || was == HP_REC_BUILDING) {
 		ret->already = true;
 	} else {
 		r = hp_plan_adopt_old(&job.plan, err);

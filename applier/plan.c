@@ -7,42 +7,72 @@
 #include <time.h>
 
 #include "applier/arch.h"
+#include "applier/replace.h"
 #include "base/escape.h"
 
 /* Narrow a target's window by one fixup whose value depends on the load address, or on its distance to a fixed one. */
 static void
-narrow_by_fixup(struct hp_window *w, const struct hp_fixup *f, uint64_t value)
+narrow_by_fixup(struct hp_window *w, const struct hp_fixup *f, bool moves, uint64_t value)
 {
 	switch (f->form) {
 	case HP_FORM_ABS64:
 		return;
 	case HP_FORM_PC32:
-		if (f->kind != HP_KIND_PAYLOAD)
+		if (!moves)
 			hp_window_pc32(w, f->place, value);
 		return;
 	case HP_FORM_ABS32:
-		if (f->kind == HP_KIND_PAYLOAD)
+		if (moves)
 			hp_window_abs(w, (int64_t)value, 0, UINT32_MAX);
 		return;
 	case HP_FORM_ABS32S:
-		if (f->kind == HP_KIND_PAYLOAD)
+		if (moves)
 			hp_window_abs(w, (int64_t)value, 0, INT32_MAX);
 		return;
 	}
 }
 
-/* V without the load address of the payload: see formats/fixup.h. */
+/* Index in rec.vars of the variable that begins at ${payload}, UINT32_MAX = none. O(log n) */
+static uint32_t
+var_at(const struct hp_plan_target *t, uint64_t payload)
+{
+	size_t lo = 0, hi = t->man->vars_cnt;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (t->man->vars[mid].payload < payload)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < t->man->vars_cnt && t->man->vars[lo].payload == payload ? t->vars_first + (uint32_t)lo : UINT32_MAX;
+}
+
+/* Where the variable is known to live, which may be another package's payload: 0 = in this one, wherever that goes. */
+static uint64_t
+home_of(const struct hp_plan *plan, const struct hp_plan_target *t, const struct hp_fixup *f)
+{
+	uint32_t var = f->kind == HP_KIND_PAYLOAD ? var_at(t, f->target) : UINT32_MAX;
+
+	if (var == UINT32_MAX)
+		return 0;
+	return plan->rec.vars[var].va != 0 ? plan->rec.vars[var].va : plan->adopted[var];
+}
+
+/* V, without the load address of the payload where *ret_moves: see formats/fixup.h. */
 static int
-fixup_value(const struct hp_plan *plan, const struct hp_plan_target *t, const struct hp_fixup *f, uint64_t *ret,
+fixup_value(const struct hp_plan *plan, const struct hp_plan_target *t, const struct hp_fixup *f, bool *ret_moves, uint64_t *ret,
             struct hp_err *err)
 {
 	const struct hp_module *mod = plan->targets[f->module].mod;
 	uint8_t slot[8];
 	int r;
 
+	*ret_moves = f->kind == HP_KIND_PAYLOAD && home_of(plan, t, f) == 0;
 	switch (f->kind) {
 	case HP_KIND_PAYLOAD:
-		*ret = f->target + (uint64_t)f->addend;
+		*ret = (*ret_moves ? f->target : home_of(plan, t, f)) + (uint64_t)f->addend;
 		return 0;
 	case HP_KIND_MODULE:
 		*ret = mod->bias + f->target + (uint64_t)f->addend;
@@ -158,11 +188,12 @@ find_window(struct hp_plan *plan, struct hp_plan_target *t, struct hp_err *err)
 	for (uint32_t i = 0; i < t->fixups_cnt; i++) {
 		struct hp_fixup f = hp_fixup_get(t->fixups, i);
 		uint64_t value;
-		int r = fixup_value(plan, t, &f, &value, err);
+		bool moves;
+		int r = fixup_value(plan, t, &f, &moves, &value, err);
 
 		if (r < 0)
 			return r;
-		narrow_by_fixup(&t->window, &f, value);
+		narrow_by_fixup(&t->window, &f, moves, value);
 	}
 	for (size_t i = 0; i < t->man->funcs_cnt; i++) {
 		int64_t lo, hi;
@@ -205,16 +236,12 @@ list_entries(struct hp_plan *plan, struct hp_err *err)
 		cnt += is_left_out(plan, (uint32_t)t) ? 0 : man->targets[t].funcs_cnt;
 	rec->entries = hp_arena_array(&plan->arena, cnt, sizeof(*rec->entries));
 	plan->ranges = hp_arena_array(&plan->arena, cnt, sizeof(*plan->ranges));
-	rec->targets = hp_arena_array(&plan->arena, man->targets_cnt, sizeof(*rec->targets));
-	if (rec->entries == NULL || plan->ranges == NULL || rec->targets == NULL)
+	if (rec->entries == NULL || plan->ranges == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory for %zu functions", cnt);
 	rec->entries_cnt = (uint32_t)cnt;
-	rec->targets_cnt = (uint32_t)man->targets_cnt;
 	for (uint32_t t = 0; t < man->targets_cnt; t++) {
-		rec->targets[t].payload_len = plan->targets[t].image.mem_len;
 		if (is_left_out(plan, t))
 			continue;
-		rec->targets[t].bias = plan->targets[t].mod->bias;
 		for (uint32_t f = 0; f < man->targets[t].funcs_cnt; f++)
 			rec->entries[n++] = (struct hp_rec_entry){
 				.va = plan->targets[t].mod->bias + man->targets[t].funcs[f].entry, .target = t, .func = f,
@@ -266,46 +293,73 @@ body_of(const struct hp_rec *other, uint32_t idx, struct hp_plan_range *ret)
 	return true;
 }
 
+static void
+add_body(struct hp_plan *plan, const struct hp_rec *other, uint32_t idx, const char *name)
+{
+	struct hp_plan_range *r = &plan->bodies[plan->bodies_cnt];
+
+	*r = (struct hp_plan_range){ .name = name };
+	plan->bodies_cnt += body_of(other, idx, r);
+}
+
+/* All that a replaced package has: its bodies, and the entries that go back to the original. */
+static void
+add_replaced(struct hp_plan *plan, const struct hp_plan *under)
+{
+	for (uint32_t i = 0; i < under->rec.entries_cnt; i++) {
+		const struct hp_plan_range *range = &under->ranges[i];
+		uint32_t k = 0;
+
+		add_body(plan, &under->rec, i, range->name);
+		while (k < plan->rec.entries_cnt && plan->rec.entries[k].va != under->rec.entries[i].va)
+			k++;
+		if (k < plan->rec.entries_cnt)
+			continue;
+		plan->bodies[plan->bodies_cnt] = *range;
+		plan->bodies[plan->bodies_cnt++].may_be_active = true; /* it is not replaced, only its entry is written */
+	}
+}
+
 /* A function that an earlier package replaced runs in the body of that one. Its record is the target's word, and only makes us
  * more careful. */
+static void
+add_earlier(struct hp_plan *plan, const struct hp_rec *other)
+{
+	uint32_t k = 0;
+
+	for (uint32_t n = 0; n < plan->rec.entries_cnt; n++) { /* both lists ascend */
+		while (k < other->entries_cnt && other->entries[k].va < plan->rec.entries[n].va)
+			k++;
+		if (k < other->entries_cnt && other->entries[k].va == plan->rec.entries[n].va)
+			add_body(plan, other, k, plan->ranges[n].name);
+	}
+}
+
 static int
 list_bodies(struct hp_plan *plan, struct hp_err *err)
 {
 	uint32_t cnt = plan->rec.entries_cnt, cap = cnt;
 
 	for (size_t i = 0; i < plan->recs.cnt; i++)
-		cap += plan->recs.v[i].entries_cnt < cnt ? plan->recs.v[i].entries_cnt : cnt;
+		cap += 2 * plan->recs.v[i].entries_cnt;
 	plan->bodies = hp_arena_array(&plan->arena, cap, sizeof(*plan->bodies));
 	if (plan->bodies == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory for %" PRIu32 " functions", cap);
 	if (cnt > 0)
 		memcpy(plan->bodies, plan->ranges, cnt * sizeof(*plan->bodies));
 	plan->bodies_cnt = cnt;
-	for (size_t i = 0; i < plan->recs.cnt; i++) {
-		const struct hp_rec *other = &plan->recs.v[i];
-		uint32_t k = 0;
-
-		if (other == plan->old)
-			continue;
-		for (uint32_t n = 0; n < cnt; n++) { /* both lists ascend */
-			struct hp_plan_range *r = &plan->bodies[plan->bodies_cnt];
-
-			while (k < other->entries_cnt && other->entries[k].va < plan->rec.entries[n].va)
-				k++;
-			if (k == other->entries_cnt || other->entries[k].va != plan->rec.entries[n].va || !body_of(other, k, r))
-				continue;
-			r->name = plan->ranges[n].name;
-			plan->bodies_cnt++;
-		}
-	}
+	for (size_t i = 0; i < plan->replaced_cnt; i++)
+		add_replaced(plan, &plan->replaced[i]);
+	for (size_t i = 0; i < plan->recs.cnt; i++)
+		if (&plan->recs.v[i] != plan->old && !hp_replace_has(plan, &plan->recs.v[i]))
+			add_earlier(plan, &plan->recs.v[i]);
 	if (plan->bodies_cnt > 1)
 		qsort(plan->bodies, plan->bodies_cnt, sizeof(*plan->bodies), compare_range);
 	return 0;
 }
 
-/* An unfinished switch of another package leaves entries of which nobody knows what they are next: finish that first. */
-static int
-look_at_records(struct hp_plan *plan, struct hp_err *err)
+static void
+look_at_records(struct hp_plan *plan)
 {
 	struct hp_rec *rec = &plan->rec;
 
@@ -315,27 +369,92 @@ look_at_records(struct hp_plan *plan, struct hp_err *err)
 	rec->order = 1;
 	for (size_t i = 0; i < plan->recs.cnt; i++) {
 		struct hp_rec *other = &plan->recs.v[i];
-		char name[HP_REC_NAME_LEN];
 
 		if (other->order >= rec->order && other->order < UINT64_MAX)
 			rec->order = other->order + 1;
-		if (memcmp(other->id, rec->id, HP_PKG_ID_LEN) == 0) {
+		if (memcmp(other->id, rec->id, HP_PKG_ID_LEN) == 0)
 			plan->old = other;
-			continue;
-		}
-		hp_rec_name(other->id, name);
-		if (other->state == HP_REC_SWITCHING || other->state == HP_REC_REVERTING)
-			return hp_err_set(err, HP_E_BUSY,
-			                  "process %d (%s): the switch of package %s was interrupted; apply or revert it first",
-			                  plan->proc->pid, plan->proc->comm, name + 8);
+	}
+}
+
+static int
+list_vars(struct hp_plan *plan, struct hp_err *err)
+{
+	const struct hp_manifest *man = plan->pkg->pkg.man;
+	uint32_t cnt = 0;
+
+	for (size_t t = 0; t < man->targets_cnt; t++)
+		cnt += (uint32_t)man->targets[t].vars_cnt;
+	plan->rec.vars = hp_arena_array(&plan->arena, cnt, sizeof(*plan->rec.vars));
+	plan->adopted = hp_arena_array(&plan->arena, cnt, sizeof(*plan->adopted));
+	plan->rec.targets = hp_arena_array(&plan->arena, man->targets_cnt, sizeof(*plan->rec.targets));
+	if (plan->rec.vars == NULL || plan->adopted == NULL || plan->rec.targets == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory for %" PRIu32 " variables", cnt);
+	plan->rec.targets_cnt = (uint32_t)man->targets_cnt;
+	for (uint32_t t = 0; t < man->targets_cnt; t++) {
+		plan->targets[t].vars_first = plan->rec.vars_cnt;
+		plan->rec.targets[t].bias = is_left_out(plan, t) ? 0 : plan->targets[t].mod->bias;
+		plan->rec.targets[t].payload_len = plan->targets[t].image.mem_len;
+		for (uint32_t v = 0; v < man->targets[t].vars_cnt; v++)
+			plan->rec.vars[plan->rec.vars_cnt++] = (struct hp_rec_var){ 0, t, v };
 	}
 	return 0;
+}
+
+const struct hp_man_var *
+hp_plan_var(const struct hp_plan *plan, uint32_t idx)
+{
+	return &plan->targets[plan->rec.vars[idx].target].man->vars[plan->rec.vars[idx].var];
+}
+
+static uint64_t
+own_place(const struct hp_plan *plan, uint32_t idx)
+{
+	return plan->rec.targets[plan->rec.vars[idx].target].payload_va + hp_plan_var(plan, idx)->payload;
+}
+
+void
+hp_plan_place_vars(struct hp_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->rec.vars_cnt; i++)
+		plan->rec.vars[i].va = plan->adopted[i] != 0 ? plan->adopted[i] : own_place(plan, i);
+}
+
+/* Everything about the package itself: modules, variables, where the payload may go, entries, bodies. */
+static int
+look_at_package(struct hp_plan *plan, struct hp_err *err)
+{
+	size_t cnt = plan->pkg->pkg.man->targets_cnt;
+	int r = 0;
+
+	plan->targets = hp_arena_array(&plan->arena, cnt, sizeof(*plan->targets));
+	if (plan->targets == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory for %zu targets", cnt);
+	for (size_t i = 0; i < cnt && r == 0; i++)
+		r = find_target(plan, i, err);
+	if (r == 0)
+		r = hp_plan_mark_gone(plan, err);
+	if (r == 0)
+		r = list_vars(plan, err);
+	if (r == 0 && plan->how != NULL)
+		r = hp_replace_find(plan, err);
+	if (r == 0)
+		r = hp_replace_adopt(plan, err);
+	for (size_t i = 0; i < cnt && r == 0 && !plan->to_revert; i++)
+		r = find_window(plan, &plan->targets[i], err);
+	if (r == 0)
+		r = list_entries(plan, err);
+	if (r == 0 && plan->how != NULL)
+		r = hp_replace_check(plan, err);
+	if (r < 0)
+		return r;
+	hp_replace_originals(plan);
+	return list_bodies(plan, err);
 }
 
 static int
 make(struct hp_plan *plan, struct hp_err *err)
 {
-	size_t cnt = plan->pkg->pkg.man->targets_cnt;
 	int r;
 
 	if (plan->pkg->pkg.man->restart_required)
@@ -345,31 +464,19 @@ make(struct hp_plan *plan, struct hp_err *err)
 		r = hp_modules_read(plan->proc, &plan->areas, &plan->arena, &plan->mods, err);
 	if (r == 0)
 		r = hp_recs_read(plan->proc, &plan->areas, &plan->arena, &plan->recs, err);
-	if (r == 0)
-		r = look_at_records(plan, err);
 	if (r < 0)
 		return r;
-	plan->targets = hp_arena_array(&plan->arena, cnt, sizeof(*plan->targets));
-	if (plan->targets == NULL)
-		return hp_err_set(err, HP_E_NOMEM, "no memory for %zu targets", cnt);
-	for (size_t i = 0; i < cnt && r == 0; i++)
-		r = find_target(plan, i, err);
-	if (r == 0)
-		r = hp_plan_mark_gone(plan, err);
-	for (size_t i = 0; i < cnt && r == 0 && !plan->to_revert; i++)
-		r = find_window(plan, &plan->targets[i], err);
-	if (r == 0)
-		r = list_entries(plan, err);
-	return r == 0 ? list_bodies(plan, err) : r;
+	look_at_records(plan);
+	return look_at_package(plan, err);
 }
 
 int
-hp_plan_make(const struct hp_proc *proc, const struct hp_verified_pkg *pkg, bool to_revert, struct hp_plan *ret,
+hp_plan_make(const struct hp_proc *proc, const struct hp_verified_pkg *pkg, const struct hp_plan_how *how, struct hp_plan *ret,
              struct hp_err *err)
 {
 	int r;
 
-	*ret = (struct hp_plan){ .proc = proc, .pkg = pkg, .to_revert = to_revert };
+	*ret = (struct hp_plan){ .proc = proc, .pkg = pkg, .how = how, .to_revert = how == NULL || how->revert };
 	r = make(ret, err);
 	if (r < 0)
 		hp_plan_release(ret);
@@ -381,6 +488,9 @@ hp_plan_release(struct hp_plan *plan)
 {
 	for (uint32_t i = 0; plan->targets != NULL && i < plan->rec.targets_cnt; i++)
 		free(plan->targets[i].mem);
+	for (size_t i = 0; i < plan->replaced_cnt; i++)
+		hp_plan_release(&plan->replaced[i]);
+	hp_verified_pkg_free(plan->owned_pkg);
 	hp_arena_release(&plan->arena);
 	*plan = (struct hp_plan){ 0 };
 }
@@ -437,11 +547,12 @@ bind_target(struct hp_plan *plan, uint32_t idx, struct hp_err *err)
 	for (uint32_t i = 0; i < t->fixups_cnt; i++) {
 		struct hp_fixup f = hp_fixup_get(t->fixups, i);
 		uint64_t value;
-		int r = fixup_value(plan, t, &f, &value, err);
+		bool moves;
+		int r = fixup_value(plan, t, &f, &moves, &value, err);
 
 		if (r < 0)
 			return r;
-		if (f.kind == HP_KIND_PAYLOAD)
+		if (moves)
 			value += base;
 		if (f.place > t->image.mem_len || hp_fixup_len(f.form) > t->image.mem_len - f.place)
 			return hp_err_set(err, HP_E_FORMAT, "fixup at 0x%" PRIx64 " is outside the payload", f.place);
@@ -556,6 +667,33 @@ adopt_entries(struct hp_plan *plan, struct hp_err *err)
 	return n == plan->rec.entries_cnt ? 0 : misfit(plan, err);
 }
 
+/* Variables stay where they were when the payload was bound. Elsewhere than in the payload they were a replaced package's; what
+ * the record says of that is the target's word, and its own memory. */
+static int
+adopt_vars(struct hp_plan *plan, struct hp_err *err)
+{
+	const struct hp_rec *old = plan->old;
+
+	if (old->vars_cnt != plan->rec.vars_cnt)
+		return misfit(plan, err);
+	for (uint32_t i = 0; i < plan->rec.vars_cnt; i++) {
+		const struct hp_man_var *v = hp_plan_var(plan, i);
+		const struct hp_area *a = hp_area_at(&plan->areas, old->vars[i].va);
+
+		if (old->vars[i].target != plan->rec.vars[i].target || old->vars[i].var != plan->rec.vars[i].var || a == NULL ||
+		    a->inode != 0 || a->shared || a->prot != (PROT_READ | PROT_WRITE) || a->end - old->vars[i].va < v->size)
+			return misfit(plan, err);
+		if (plan->adopted[i] != 0 && plan->adopted[i] != old->vars[i].va)
+			return hp_err_set(
+				err, HP_E_UNPATCHABLE,
+				"process %d (%s): variable '%s' lives in a package that is to be replaced, but the payload "
+				"of an earlier apply, which is still there, has storage of its own for it",
+				plan->proc->pid, plan->proc->comm, hp_esc(v->name));
+		plan->rec.vars[i].va = old->vars[i].va;
+	}
+	return 0;
+}
+
 int
 hp_plan_adopt_old(struct hp_plan *plan, struct hp_err *err)
 {
@@ -567,9 +705,12 @@ hp_plan_adopt_old(struct hp_plan *plan, struct hp_err *err)
 		funcs_cnt += plan->pkg->pkg.man->targets[t].funcs_cnt;
 	if (old->targets_cnt != plan->rec.targets_cnt || old->entries_cnt != funcs_cnt)
 		return misfit(plan, err);
+	plan->rec.version = old->version;
 	for (uint32_t i = 0; i < plan->rec.targets_cnt && r == 0; i++)
 		if (!is_left_out(plan, i))
 			r = adopt_target(plan, i, err);
+	if (r == 0)
+		r = adopt_vars(plan, err);
 	if (r == 0)
 		r = plan->to_revert ? bind_entries(plan, err) : hp_plan_bind(plan, err);
 	if (r == 0)
@@ -592,4 +733,7 @@ hp_plan_forget_old(struct hp_plan *plan)
 		plan->targets[i].gone = false;
 		plan->rec.targets[i].payload_va = plan->rec.targets[i].frames_va = 0;
 	}
+	plan->rec.version = 0;
+	for (uint32_t i = 0; i < plan->rec.vars_cnt; i++)
+		plan->rec.vars[i].va = 0;
 }

@@ -26,6 +26,7 @@ struct hp_plan_target {
 	struct hp_image image;
 	struct hp_view fixups;
 	uint32_t fixups_cnt;
+	uint32_t vars_first;     /* index of its first variable in hp_plan.rec.vars */
 	struct hp_window window; /* where the payload may go */
 	struct hp_bound *bound;  /* one for each import; NULL = not looked up: nothing is going to be filled in */
 	uint8_t *mem;            /* image.mem_len bytes: what the payload must look like in memory; set by hp_plan_bind() */
@@ -37,6 +38,21 @@ struct hp_plan_range {
 	uint64_t entry;   /* the redirection covers [entry, entry + HP_ARCH_JUMP_LEN); 0 = nothing is overwritten here */
 	const char *name; /* untrusted */
 	bool may_be_active; /* only the overwritten bytes matter */
+};
+
+/* One place that the switch writes. */
+struct hp_plan_write {
+	uint64_t va;
+	uint8_t off[HP_REC_CODE_LEN]; /* without the package */
+	uint8_t on[HP_REC_CODE_LEN];  /* with it; the same where a replaced package had more functions */
+	const char *name;             /* of the function, untrusted */
+};
+
+struct hp_plan_how {
+	bool revert; /* else apply */
+	/* The package inside a record; NULL: cannot be had, so nothing can be replaced. See hp_live_opts. */
+	int (*verify)(const void *arg, const struct hp_rec *rec, struct hp_verified_pkg **ret, struct hp_err *err);
+	const void *verify_arg;
 };
 
 struct hp_plan {
@@ -56,12 +72,19 @@ struct hp_plan {
 	struct hp_rec *drop;            /* one that is of no use: unmapped when the new one is there */
 	bool to_revert;                 /* modules may be missing, and entries of gone targets are left out */
 	uint32_t gone_cnt;              /* of targets */
+	const struct hp_plan_how *how;  /* NULL: the plan of a package that is replaced */
+	struct hp_plan *replaced;       /* plans of the packages that this one replaces, ascending by order */
+	size_t replaced_cnt;
+	struct hp_verified_pkg *owned_pkg; /* of such a plan: released with it */
+	uint64_t *adopted;              /* [rec.vars_cnt]: where a replaced package has the variable, 0 = it is new */
+	struct hp_plan_write *writes;   /* ascending by va; set by hp_replace_writes() */
+	size_t writes_cnt;
 };
 
-/* hp_plan_make(proc, pkg, to_revert, ret, err): read maps, modules and records; find every target; check pre-images. Released
- * with hp_plan_release() on success only. HP_E_BASELINE: module or pre-image is another; HP_E_UNPATCHABLE; HP_E_BUSY: foreign
- * bytes in a function, process gone. */
-HP_MUST_CHECK int hp_plan_make(const struct hp_proc *proc, const struct hp_verified_pkg *pkg, bool to_revert,
+/* hp_plan_make(proc, pkg, how, ret, err): read maps, modules and records; find every target; check pre-images; find out what it
+ * has to do with other packages. ${how} must outlive ${ret}. Released with hp_plan_release() on success only.
+ * HP_E_BASELINE: module or pre-image is another; HP_E_UNPATCHABLE; HP_E_BUSY: foreign bytes in a function, process gone. */
+HP_MUST_CHECK int hp_plan_make(const struct hp_proc *proc, const struct hp_verified_pkg *pkg, const struct hp_plan_how *how,
                                struct hp_plan *ret, struct hp_err *err);
 void hp_plan_release(struct hp_plan *plan);
 
@@ -69,6 +92,10 @@ void hp_plan_release(struct hp_plan *plan);
 HP_MUST_CHECK int hp_plan_allow(struct hp_plan *plan, const char *const *names, size_t cnt, struct hp_err *err);
 /* hp_plan_reread_areas(plan, err): maps anew, after a race. Module pointers stay good. */
 HP_MUST_CHECK int hp_plan_reread_areas(struct hp_plan *plan, struct hp_err *err);
+/* hp_plan_var(plan, idx): what rec.vars[idx] is. */
+const struct hp_man_var *hp_plan_var(const struct hp_plan *plan, uint32_t idx);
+/* hp_plan_place_vars(plan): payloads have a place: set rec.vars[].va. */
+void hp_plan_place_vars(struct hp_plan *plan);
 /* hp_plan_bind(plan, err): with rec.targets[].payload_va set, compute fixups and redirections. HP_E_UNPATCHABLE: overflow. */
 HP_MUST_CHECK int hp_plan_bind(struct hp_plan *plan, struct hp_err *err);
 /* hp_plan_adopt_old(plan, err): take addresses and saved bytes from plan->old after comparing it with the manifest and with

@@ -12,21 +12,31 @@
 enum {
 	OFF_VERSION = 8, OFF_STATE = 12, OFF_TOTAL = 16, OFF_PKG = 24, OFF_PKG_LEN = 32, OFF_ORDER = 40, OFF_TIME = 48,
 	        OFF_ID = 56,
-	OFF_TARGETS_CNT = 72, OFF_ENTRIES_CNT = 76, HEADER_LEN = 80, TARGET_LEN = 32, TARGET_FRAMES = 24, ENTRY_LEN = 40,
+	OFF_TARGETS_CNT = 72, OFF_ENTRIES_CNT = 76, HEADER_LEN_1 = 80, OFF_VARS_CNT = 80, HEADER_LEN_2 = 88, TARGET_LEN = 32,
+	TARGET_FRAMES = 24, ENTRY_LEN = 40, VAR_LEN = 16,
 };
 #define MAGIC "HPRECORD"
 #define ENTRIES_MAX ((uint64_t)HP_PKG_TARGETS_MAX * HP_PKG_FUNCTIONS_MAX)
 
+#define VARS_MAX ((uint64_t)HP_PKG_TARGETS_MAX * HP_PKG_VARIABLES_MAX)
+
 static uint64_t
-tables_len(uint32_t targets_cnt, uint32_t entries_cnt)
+header_len(const struct hp_rec *rec)
 {
-	return HEADER_LEN + (uint64_t)targets_cnt * TARGET_LEN + (uint64_t)entries_cnt * ENTRY_LEN;
+	return rec->version == 1 ? HEADER_LEN_1 : HEADER_LEN_2;
+}
+
+static uint64_t
+tables_len(const struct hp_rec *rec)
+{
+	return header_len(rec) + (uint64_t)rec->targets_cnt * TARGET_LEN + (uint64_t)rec->entries_cnt * ENTRY_LEN +
+	       (uint64_t)rec->vars_cnt * VAR_LEN;
 }
 
 uint64_t
 hp_rec_len(const struct hp_rec *rec)
 {
-	return tables_len(rec->targets_cnt, rec->entries_cnt) + rec->package.len;
+	return tables_len(rec) + rec->package.len;
 }
 
 static void
@@ -34,7 +44,7 @@ put_tables(const struct hp_rec *rec, uint8_t *p)
 {
 	hp_le64_put(p + OFF_ORDER, rec->order);
 	hp_le64_put(p + OFF_TIME, rec->time);
-	p += HEADER_LEN;
+	p += header_len(rec);
 	for (uint32_t i = 0; i < rec->targets_cnt; i++, p += TARGET_LEN) {
 		hp_le64_put(p, rec->targets[i].bias);
 		hp_le64_put(p + 8, rec->targets[i].payload_va);
@@ -48,12 +58,17 @@ put_tables(const struct hp_rec *rec, uint8_t *p)
 		memcpy(p + 16, rec->entries[i].before, HP_REC_CODE_LEN);
 		memcpy(p + 24, rec->entries[i].after, HP_REC_CODE_LEN);
 	}
+	for (uint32_t i = 0; i < rec->vars_cnt; i++, p += VAR_LEN) {
+		hp_le64_put(p, rec->vars[i].va);
+		hp_le32_put(p + 8, rec->vars[i].target);
+		hp_le32_put(p + 12, rec->vars[i].var);
+	}
 }
 
 int
 hp_rec_write(const struct hp_rec *rec, struct hp_buf *ret, struct hp_err *err)
 {
-	uint64_t tables = tables_len(rec->targets_cnt, rec->entries_cnt);
+	uint64_t tables = tables_len(rec);
 	uint8_t *p;
 	int r;
 
@@ -62,7 +77,7 @@ hp_rec_write(const struct hp_rec *rec, struct hp_buf *ret, struct hp_err *err)
 		return r;
 	p = ret->p + ret->len - tables;
 	memcpy(p, MAGIC, 8);
-	hp_le32_put(p + OFF_VERSION, HP_REC_VERSION);
+	hp_le32_put(p + OFF_VERSION, rec->version == 1 ? 1 : HP_REC_VERSION);
 	hp_le32_put(p + OFF_STATE, (uint32_t)rec->state);
 	hp_le64_put(p + OFF_TOTAL, hp_rec_len(rec));
 	hp_le64_put(p + OFF_PKG, tables);
@@ -70,6 +85,8 @@ hp_rec_write(const struct hp_rec *rec, struct hp_buf *ret, struct hp_err *err)
 	memcpy(p + OFF_ID, rec->id, HP_PKG_ID_LEN);
 	hp_le32_put(p + OFF_TARGETS_CNT, rec->targets_cnt);
 	hp_le32_put(p + OFF_ENTRIES_CNT, rec->entries_cnt);
+	if (rec->version != 1)
+		hp_le32_put(p + OFF_VARS_CNT, rec->vars_cnt);
 	put_tables(rec, p);
 	return rec->package.len > 0 ? hp_buf_add(ret, rec->package.p, rec->package.len, err) : 0;
 }
@@ -91,38 +108,65 @@ read_entries(const uint8_t *p, struct hp_rec *rec, struct hp_err *err)
 	return 0;
 }
 
+static int
+read_vars(const uint8_t *p, struct hp_rec *rec, struct hp_err *err)
+{
+	for (uint32_t i = 0; i < rec->vars_cnt; i++, p += VAR_LEN) {
+		rec->vars[i] = (struct hp_rec_var){ hp_le64_get(p), hp_le32_get(p + 8), hp_le32_get(p + 12) };
+		if (rec->vars[i].target >= rec->targets_cnt)
+			return hp_err_set(err, HP_E_FORMAT, "record: variable %" PRIu32 " is malformed", i);
+	}
+	return 0;
+}
+
+static int
+read_header(struct hp_view bytes, struct hp_rec *rec, struct hp_err *err)
+{
+	const uint8_t *p = bytes.p;
+	uint32_t state;
+
+	if (bytes.len < HEADER_LEN_1 || memcmp(p, MAGIC, 8) != 0)
+		return hp_err_set(err, HP_E_FORMAT, "not a record");
+	rec->version = hp_le32_get(p + OFF_VERSION);
+	if (rec->version < 1 || rec->version > HP_REC_VERSION || bytes.len < header_len(rec))
+		return hp_err_set(err, HP_E_FORMAT, "not a record of version 1 to %u", HP_REC_VERSION);
+	state = hp_le32_get(p + OFF_STATE);
+	rec->targets_cnt = hp_le32_get(p + OFF_TARGETS_CNT);
+	rec->entries_cnt = hp_le32_get(p + OFF_ENTRIES_CNT);
+	rec->vars_cnt = rec->version == 1 ? 0 : hp_le32_get(p + OFF_VARS_CNT);
+	if (state < HP_REC_BUILDING || state > HP_REC_REPLACED || rec->targets_cnt > HP_PKG_TARGETS_MAX ||
+	    rec->entries_cnt > ENTRIES_MAX || rec->vars_cnt > VARS_MAX || tables_len(rec) > bytes.len ||
+	    hp_le64_get(p + OFF_PKG) != tables_len(rec) || hp_le64_get(p + OFF_TOTAL) != bytes.len ||
+	    hp_le64_get(p + OFF_PKG_LEN) != bytes.len - tables_len(rec))
+		return hp_err_set(err, HP_E_FORMAT, "record: malformed header");
+	rec->state = state;
+	rec->order = hp_le64_get(p + OFF_ORDER);
+	rec->time = hp_le64_get(p + OFF_TIME);
+	memcpy(rec->id, p + OFF_ID, HP_PKG_ID_LEN);
+	return 0;
+}
+
 int
 hp_rec_read(struct hp_view bytes, struct hp_arena *arena, struct hp_rec *ret, struct hp_err *err)
 {
 	struct hp_rec rec = { 0 };
-	uint64_t tables;
-	uint32_t state;
 	const uint8_t *p = bytes.p;
+	uint64_t tables;
 
-	if (bytes.len < HEADER_LEN || memcmp(p, MAGIC, 8) != 0 || hp_le32_get(p + OFF_VERSION) != HP_REC_VERSION)
-		return hp_err_set(err, HP_E_FORMAT, "not a record of version %u", HP_REC_VERSION);
-	state = hp_le32_get(p + OFF_STATE);
-	rec.targets_cnt = hp_le32_get(p + OFF_TARGETS_CNT);
-	rec.entries_cnt = hp_le32_get(p + OFF_ENTRIES_CNT);
-	tables = tables_len(rec.targets_cnt, rec.entries_cnt);
-	if (state < HP_REC_BUILDING || state > HP_REC_REVERTED || rec.targets_cnt > HP_PKG_TARGETS_MAX ||
-	    rec.entries_cnt > ENTRIES_MAX || tables > bytes.len || hp_le64_get(p + OFF_PKG) != tables ||
-	    hp_le64_get(p + OFF_TOTAL) != bytes.len || hp_le64_get(p + OFF_PKG_LEN) != bytes.len - tables)
-		return hp_err_set(err, HP_E_FORMAT, "record: malformed header");
-	rec.state = state;
-	rec.order = hp_le64_get(p + OFF_ORDER);
-	rec.time = hp_le64_get(p + OFF_TIME);
-	memcpy(rec.id, p + OFF_ID, HP_PKG_ID_LEN);
+	if (read_header(bytes, &rec, err) < 0)
+		return HP_E_FORMAT;
+	tables = tables_len(&rec);
 	rec.package = hp_view_of(p + tables, bytes.len - (size_t)tables);
 	rec.targets = hp_arena_array(arena, rec.targets_cnt, sizeof(*rec.targets));
 	rec.entries = hp_arena_array(arena, rec.entries_cnt, sizeof(*rec.entries));
-	if (rec.targets == NULL || rec.entries == NULL)
+	rec.vars = hp_arena_array(arena, rec.vars_cnt, sizeof(*rec.vars));
+	if (rec.targets == NULL || rec.entries == NULL || rec.vars == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory for a record of %" PRIu32 " entries", rec.entries_cnt);
-	p += HEADER_LEN;
+	p += header_len(&rec);
 	for (uint32_t i = 0; i < rec.targets_cnt; i++, p += TARGET_LEN)
 		rec.targets[i] = (struct hp_rec_target){ hp_le64_get(p), hp_le64_get(p + 8), hp_le64_get(p + 16),
 			                                 hp_le64_get(p + TARGET_FRAMES) };
-	if (read_entries(p, &rec, err) < 0)
+	if (read_entries(p, &rec, err) < 0 || read_vars(p + (size_t)rec.entries_cnt * ENTRY_LEN, &rec, err) < 0)
 		return HP_E_FORMAT;
 	*ret = rec;
 	return 0;
@@ -140,14 +184,14 @@ static int
 read_area(const struct hp_proc *proc, const struct hp_area *area, struct hp_arena *arena, struct hp_rec *ret, struct hp_err *err)
 {
 	char name[HP_REC_NAME_LEN];
-	uint8_t head[HEADER_LEN], *bytes;
+	uint8_t head[HEADER_LEN_1], *bytes;
 	uint64_t len;
 	int r;
 
-	if (area->end - area->start < HEADER_LEN || hp_proc_read(proc, area->start, head, sizeof(head), NULL) < 0)
+	if (area->end - area->start < HEADER_LEN_1 || hp_proc_read(proc, area->start, head, sizeof(head), NULL) < 0)
 		return hp_err_set(err, HP_E_FORMAT, "record: cannot be read");
 	len = hp_le64_get(head + OFF_TOTAL);
-	if (len < HEADER_LEN || len > area->end - area->start || len > 2 * HP_PKG_LEN_MAX)
+	if (len < HEADER_LEN_1 || len > area->end - area->start || len > 2 * HP_PKG_LEN_MAX)
 		return hp_err_set(err, HP_E_FORMAT, "record: length 0x%" PRIx64 " does not fit its mapping", len);
 	bytes = hp_arena_alloc(arena, (size_t)len);
 	if (bytes == NULL)
@@ -220,7 +264,7 @@ hp_rec_set_state(const struct hp_proc *proc, struct hp_rec *rec, enum hp_rec_sta
 int
 hp_rec_refresh(const struct hp_proc *proc, const struct hp_rec *rec, struct hp_err *err)
 {
-	size_t len = (size_t)tables_len(rec->targets_cnt, rec->entries_cnt);
+	size_t len = (size_t)tables_len(rec), head = (size_t)header_len(rec);
 	uint8_t *p = calloc(1, len);
 	int r;
 
@@ -228,8 +272,8 @@ hp_rec_refresh(const struct hp_proc *proc, const struct hp_rec *rec, struct hp_e
 		return hp_err_set(err, HP_E_NOMEM, "no memory for %zu bytes", len);
 	put_tables(rec, p);
 	r = hp_proc_write(proc, rec->va + OFF_ORDER, p + OFF_ORDER, OFF_ID - OFF_ORDER, err);
-	if (r == 0 && len > HEADER_LEN)
-		r = hp_proc_write(proc, rec->va + HEADER_LEN, p + HEADER_LEN, len - HEADER_LEN, err);
+	if (r == 0 && len > head)
+		r = hp_proc_write(proc, rec->va + head, p + head, len - head, err);
 	free(p);
 	return r;
 }
@@ -242,8 +286,8 @@ hp_rec_set_frames(const struct hp_proc *proc, const struct hp_rec *rec, struct h
 		int r;
 
 		hp_le64_put(bytes, rec->targets[i].frames_va);
-		r = hp_proc_write(proc, rec->va + HEADER_LEN + (uint64_t)i * TARGET_LEN + TARGET_FRAMES, bytes, sizeof(bytes),
-		                  err);
+		r = hp_proc_write(proc, rec->va + header_len(rec) + (uint64_t)i * TARGET_LEN + TARGET_FRAMES, bytes,
+		                  sizeof(bytes), err);
 		if (r < 0)
 			return r;
 	}
@@ -264,6 +308,8 @@ hp_rec_state_name(enum hp_rec_state state)
 		return "applied";
 	case HP_REC_REVERTED:
 		return "reverted";
+	case HP_REC_REPLACED:
+		return "replaced";
 	}
 	return "?";
 }

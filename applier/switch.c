@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "applier/check.h"
+#include "applier/replace.h"
 #include "base/escape.h"
 #include "formats/hash.h"
 
@@ -24,115 +25,130 @@ struct sw {
 	bool to_new;
 	struct hp_stop stop;
 	struct hp_check check;
-	uint8_t *now;             /* HP_ARCH_JUMP_LEN bytes of every entry, as found in the stop */
+	uint8_t *now;             /* HP_ARCH_JUMP_LEN bytes of every place that is written, as found in the stop */
+	enum hp_rec_state was;    /* of the package; those of replaced ones are in their plans' old */
 	unsigned moved;
 	uint64_t backoff_ns;
 };
 
-static const uint8_t *
-wanted(const struct sw *sw, const struct hp_rec_entry *e)
-{
-	return sw->to_new ? e->after : e->before;
-}
-
 static int
-foreign(const struct sw *sw, uint32_t idx, const uint8_t *bytes, struct hp_err *err)
+foreign(const struct sw *sw, size_t idx, const uint8_t *bytes, struct hp_err *err)
 {
 	const struct hp_plan *plan = &sw->job->plan;
+	const struct hp_plan_write *w = &plan->writes[idx];
 	char got[2 * HP_ARCH_JUMP_LEN + 1], name[HP_REC_NAME_LEN];
 
 	for (size_t i = plan->recs.cnt; i-- > 0;) {
 		const struct hp_rec *other = &plan->recs.v[i];
 
 		for (uint32_t k = 0; k < other->entries_cnt && other != plan->old; k++)
-			if (other->entries[k].va == plan->rec.entries[idx].va &&
-			    memcmp(other->entries[k].after, bytes, HP_ARCH_JUMP_LEN) == 0) {
+			if (other->entries[k].va == w->va && memcmp(other->entries[k].after, bytes, HP_ARCH_JUMP_LEN) == 0) {
 				hp_rec_name(other->id, name);
 				return hp_err_set(err, HP_E_BUSY,
 				                  "function '%s': package %s was applied on top; revert that one first",
-				                  hp_esc(plan->ranges[idx].name), name + 8);
+				                  hp_esc(w->name), name + 8);
 			}
 	}
 	hp_hex(bytes, HP_ARCH_JUMP_LEN, got);
 	return hp_err_set(err, HP_E_BUSY,
 	                  "function '%s' was changed in memory by someone else: its entry at 0x%" PRIx64 " holds %s",
-	                  hp_esc(plan->ranges[idx].name), plan->rec.entries[idx].va, got);
+	                  hp_esc(w->name), w->va, got);
 }
 
 /* Every entry must be one of ours or untouched, before any is written. */
 static int
 read_entries(struct sw *sw, struct hp_err *err)
 {
-	const struct hp_rec *rec = &sw->job->plan.rec;
+	const struct hp_plan *plan = &sw->job->plan;
 
-	for (uint32_t i = 0; i < rec->entries_cnt; i++) {
-		const struct hp_rec_entry *e = &rec->entries[i];
-		uint8_t *now = sw->now + (size_t)i * HP_ARCH_JUMP_LEN;
-		int r = hp_proc_read(sw->job->plan.proc, e->va, now, HP_ARCH_JUMP_LEN, err);
+	for (size_t i = 0; i < plan->writes_cnt; i++) {
+		const struct hp_plan_write *w = &plan->writes[i];
+		uint8_t *now = sw->now + i * HP_ARCH_JUMP_LEN;
+		int r = hp_proc_read(plan->proc, w->va, now, HP_ARCH_JUMP_LEN, err);
 
 		if (r < 0)
 			return r;
-		if (memcmp(now, e->before, HP_ARCH_JUMP_LEN) != 0 && memcmp(now, e->after, HP_ARCH_JUMP_LEN) != 0)
+		if (memcmp(now, w->off, HP_ARCH_JUMP_LEN) != 0 && memcmp(now, w->on, HP_ARCH_JUMP_LEN) != 0 &&
+		    !hp_replace_is_theirs(plan, w->va, now))
 			return foreign(sw, i, now, err);
 	}
 	return 0;
 }
 
-/* Put entries [0, cnt) back to what was found. */
 static int
-undo_entries(struct sw *sw, uint32_t cnt, enum hp_rec_state state_before, struct hp_err *err)
+set_replaced(struct sw *sw, enum hp_rec_state state, struct hp_err *err)
 {
-	struct hp_rec *rec = &sw->job->plan.rec;
+	struct hp_plan *plan = &sw->job->plan;
+	int r = 0;
+
+	for (size_t i = 0; i < plan->replaced_cnt && r == 0; i++)
+		r = hp_rec_set_state(plan->proc, &plan->replaced[i].rec, state, err);
+	return r;
+}
+
+/* Put entries [0, cnt) back to what was found. The package's own journal comes last: until then it says "interrupted". */
+static int
+undo_entries(struct sw *sw, size_t cnt, struct hp_err *err)
+{
+	struct hp_plan *plan = &sw->job->plan;
 	int failed = 0;
 
 	while (cnt-- > 0)
-		if (hp_proc_write(sw->job->plan.proc, rec->entries[cnt].va, sw->now + (size_t)cnt * HP_ARCH_JUMP_LEN,
-		                  HP_ARCH_JUMP_LEN,
-		                  NULL) < 0)
+		if (hp_proc_write(plan->proc, plan->writes[cnt].va, sw->now + cnt * HP_ARCH_JUMP_LEN, HP_ARCH_JUMP_LEN, NULL) < 0)
 			failed = 1;
-	if (failed == 0 && hp_rec_set_state(sw->job->plan.proc, rec, state_before, NULL) < 0)
+	for (size_t i = 0; i < plan->replaced_cnt && failed == 0; i++)
+		if (hp_rec_set_state(plan->proc, &plan->replaced[i].rec, plan->replaced[i].old->state, NULL) < 0)
+			failed = 1;
+	if (failed == 0 && hp_rec_set_state(plan->proc, &plan->rec, sw->was, NULL) < 0)
 		failed = 1;
-	if (failed != 0 && hp_proc_exists(sw->job->plan.proc))
+	if (failed != 0 && hp_proc_exists(plan->proc))
 		return hp_err_set(err, HP_E_UNDO, "process %d (%s): entries could not be written back; the record says which",
-		                  sw->job->plan.proc->pid, sw->job->plan.proc->comm);
+		                  plan->proc->pid, plan->proc->comm);
 	return HP_E_BUSY;
 }
 
-/* All threads are stopped and checked. */
+static int
+undo_after(struct sw *sw, size_t cnt, int r, struct hp_err *err)
+{
+	int undone = undo_entries(sw, cnt, err);
+
+	return undone == HP_E_UNDO ? undone : r;
+}
+
+/* All threads are stopped and checked. What the journals say, in this order: the package is switching; those that it replaces are
+ * being taken back; (entries are written;) they are replaced; the package is applied. So whatever the moment of a kill, the
+ * package's own record says "interrupted" as long as anything is not yet as it should be. */
 static int
 write_entries(struct sw *sw, struct hp_err *err)
 {
 	struct hp_job *job = sw->job;
-	struct hp_rec *rec = &job->plan.rec;
-	enum hp_rec_state state_before = rec->state;
+	struct hp_plan *plan = &job->plan;
 	int r;
 
+	sw->was = plan->rec.state;
 	r = read_entries(sw, err);
 	if (r == 0)
-		r = hp_rec_set_state(job->plan.proc, rec, sw->to_new ? HP_REC_SWITCHING : HP_REC_REVERTING, err);
+		r = hp_rec_set_state(plan->proc, &plan->rec, sw->to_new ? HP_REC_SWITCHING : HP_REC_REVERTING, err);
 	if (r < 0)
 		return r;
+	r = set_replaced(sw, HP_REC_REVERTING, err);
+	if (r < 0)
+		return undo_after(sw, 0, r, err);
 	hp_job_step(job, HP_STEP_JOURNALED);
-	for (uint32_t i = 0; i < rec->entries_cnt; i++) {
-		const struct hp_rec_entry *e = &rec->entries[i];
+	for (size_t i = 0; i < plan->writes_cnt; i++) {
+		const struct hp_plan_write *w = &plan->writes[i];
 
-		r = hp_proc_write(job->plan.proc, e->va, wanted(sw, e), HP_ARCH_JUMP_LEN, err);
-		if (r < 0) {
-			int undone = undo_entries(sw, i, state_before, err);
-
-			return undone == HP_E_UNDO ? undone : r;
-		}
+		r = hp_proc_write(plan->proc, w->va, sw->to_new ? w->on : w->off, HP_ARCH_JUMP_LEN, err);
+		if (r < 0)
+			return undo_after(sw, i, r, err);
 		if (i == 0)
 			hp_job_step(job, HP_STEP_HALF);
 	}
 	hp_job_step(job, HP_STEP_WRITTEN);
-	r = hp_rec_set_state(job->plan.proc, rec, sw->to_new ? HP_REC_APPLIED : HP_REC_REVERTED, err);
-	if (r < 0) {
-		int undone = undo_entries(sw, rec->entries_cnt, state_before, err);
-
-		return undone == HP_E_UNDO ? undone : r;
-	}
-	return 0;
+	r = set_replaced(sw, HP_REC_REPLACED, err);
+	if (r == 0)
+		r = hp_rec_set_state(plan->proc, &plan->rec, sw->to_new ? HP_REC_APPLIED : HP_REC_REVERTED, err);
+	return r < 0 ? undo_after(sw, plan->writes_cnt, r, err) : 0;
 }
 
 /* Write one byte of every page of entries with the value it has: the kernel makes the private copy now and not in the stop. */
@@ -141,9 +157,9 @@ touch_pages(const struct hp_plan *plan, struct hp_err *err)
 {
 	uint64_t last = UINT64_MAX;
 
-	for (uint32_t i = 0; i < 2 * plan->rec.entries_cnt; i++) {
+	for (size_t i = 0; i < 2 * plan->writes_cnt; i++) {
 		/* first and last byte of each entry: it may lie across two pages */
-		uint64_t va = plan->rec.entries[i / 2].va + (i % 2) * (HP_ARCH_JUMP_LEN - 1);
+		uint64_t va = plan->writes[i / 2].va + (i % 2) * (HP_ARCH_JUMP_LEN - 1);
 		uint8_t byte;
 		int r;
 
@@ -339,11 +355,13 @@ int
 hp_switch(struct hp_job *job, bool to_new, struct hp_err *err)
 {
 	struct sw sw = { .job = job, .to_new = to_new, .backoff_ns = BACKOFF_FIRST_NS };
-	int r;
+	int r = hp_replace_writes(&job->plan, err);
 
-	sw.now = calloc(job->plan.rec.entries_cnt + 1, HP_ARCH_JUMP_LEN);
+	if (r < 0)
+		return r;
+	sw.now = calloc(job->plan.writes_cnt + 1, HP_ARCH_JUMP_LEN);
 	if (sw.now == NULL)
-		return hp_err_set(err, HP_E_NOMEM, "no memory for %" PRIu32 " entries", job->plan.rec.entries_cnt);
+		return hp_err_set(err, HP_E_NOMEM, "no memory for %zu entries", job->plan.writes_cnt);
 	r = run(&sw, err);
 	hp_stop_release(&sw.stop);
 	hp_check_release(&sw.check);

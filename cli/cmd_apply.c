@@ -93,7 +93,7 @@ apply(const char *path, pid_t pid, struct hp_err *err)
 		r = hp_rollback_before(&arg_rollback, pkg, (int)pid, arg_dry_run, err);
 	if (r < 0)
 		return r;
-	hp_cli_live_opts(arg_timeout, arg_dry_run, &arg_allow, &o);
+	hp_cli_live_opts(arg_timeout, arg_dry_run, &arg_allow, &trust, &o);
 	o.hook_ns = arg_hook_timeout * 1000000u;
 	return arg_all ? apply_all(pkg, &o, did, err) : apply_one(pkg, pid, &o, did, err);
 }

@@ -87,7 +87,7 @@ revert_one(struct hp_live *live, pid_t pid, const struct hp_rec *rec, const stru
 
 	if (r < 0)
 		return hp_err_add(err, "the package in process %d", pid);
-	hp_cli_live_opts(arg_timeout, arg_dry_run, NULL, &o);
+	hp_cli_live_opts(arg_timeout, arg_dry_run, NULL, trust, &o);
 	o.hook_ns = arg_hook_timeout * 1000000u;
 	r = hp_live_revert(live, pkg, &o, &report, err);
 	if (r < 0)

@@ -45,6 +45,7 @@ static const struct hp_usage usage = {
 struct packages {
 	struct hp_verified_pkg *v[PACKAGES_MAX];
 	unsigned cnt;
+	struct hp_trust trust; /* a later one may replace an earlier one, which is verified again then */
 };
 
 static void
@@ -52,6 +53,7 @@ packages_auto(struct packages *p)
 {
 	while (p->cnt > 0)
 		hp_verified_pkg_free(p->v[--p->cnt]);
+	hp_trust_release(&p->trust);
 }
 
 static int
@@ -59,11 +61,10 @@ verify_all(struct packages *ret, struct hp_err *err)
 {
 	const struct hp_verify_opts how = { .require = (uint32_t)arg_require, .ignore_unknown = arg_ignore_unknown,
 		                            .allow_expired = arg_rollback.allow_expired };
-	HP_AUTO(hp_trust) struct hp_trust trust = { 0 };
-	int r = hp_cli_trust(&arg_trust, &trust, err);
+	int r = hp_cli_trust(&arg_trust, &ret->trust, err);
 
 	for (unsigned i = 0; r == 0 && i < arg_packages.cnt && i < PACKAGES_MAX; i++) {
-		r = hp_verify_file(arg_packages.v[i], &trust, &how, &ret->v[ret->cnt], err);
+		r = hp_verify_file(arg_packages.v[i], &ret->trust, &how, &ret->v[ret->cnt], err);
 		if (r < 0)
 			return r;
 		r = hp_rollback_before(&arg_rollback, ret->v[ret->cnt++], (int)getpid(), false, err);
@@ -79,7 +80,7 @@ apply_all(pid_t pid, const struct packages *packages, struct hp_err *err)
 	struct hp_live_opts o;
 	int r = hp_live_open(pid, &live, err);
 
-	hp_cli_live_opts(arg_timeout, false, NULL, &o);
+	hp_cli_live_opts(arg_timeout, false, NULL, &packages->trust, &o);
 	for (unsigned i = 0; r == 0 && i < packages->cnt; i++) {
 		struct hp_live_report report;
 

@@ -156,10 +156,11 @@ gdb_record(const struct hp_rec *rec, const struct hp_verified_pkg *pkg, struct h
 static bool
 is_unpatched(struct hp_live *live, const struct hp_recs *recs, const struct look *look, char *why, size_t len)
 {
-	const struct hp_live_opts o = { .dry_run = true, .timeout_ns = 0 };
+	struct hp_live_opts o;
 	struct hp_live_report report;
 	struct hp_err err = { 0 };
 
+	hp_cli_live_opts(0, true, NULL, &look->trust, &o);
 	why[0] = '\0';
 	if (look->wanted == NULL || hp_live_runs(live, look->wanted, NULL) <= 0)
 		return false;

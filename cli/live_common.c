@@ -39,19 +39,6 @@ on_step(void *arg, enum hp_step step)
 		(void)raise(SIGSTOP);
 }
 
-void
-hp_cli_live_opts(uint64_t timeout_ms, bool dry_run, const struct hp_opt_list *allow, struct hp_live_opts *ret)
-{
-	*ret = (struct hp_live_opts){ .dry_run = dry_run, .timeout_ns = timeout_ms * 1000000u,
-		                      .hook_ns = HP_LIVE_HOOK_MS * (uint64_t)1000000 };
-	if (allow != NULL) {
-		ret->allow = allow->v;
-		ret->allow_cnt = allow->cnt;
-	}
-	if (getenv("HPBUILD_TEST_KILL_AT") != NULL || getenv("HPBUILD_TEST_STOP_AT") != NULL)
-		ret->on_step = on_step;
-}
-
 int
 hp_cli_live_verify(const struct hp_rec *rec, const struct hp_trust *trust, struct hp_verified_pkg **ret, struct hp_err *err)
 {
@@ -68,6 +55,27 @@ hp_cli_live_verify(const struct hp_rec *rec, const struct hp_trust *trust, struc
 	}
 	*ret = pkg;
 	return 0;
+}
+
+static int
+verify_record(const void *arg, const struct hp_rec *rec, struct hp_verified_pkg **ret, struct hp_err *err)
+{
+	return hp_cli_live_verify(rec, arg, ret, err);
+}
+
+void
+hp_cli_live_opts(uint64_t timeout_ms, bool dry_run, const struct hp_opt_list *allow, const struct hp_trust *trust,
+                 struct hp_live_opts *ret)
+{
+	*ret = (struct hp_live_opts){ .dry_run = dry_run, .timeout_ns = timeout_ms * 1000000u,
+		                      .hook_ns = HP_LIVE_HOOK_MS * (uint64_t)1000000, .verify = verify_record,
+		                      .verify_arg = trust };
+	if (allow != NULL) {
+		ret->allow = allow->v;
+		ret->allow_cnt = allow->cnt;
+	}
+	if (getenv("HPBUILD_TEST_KILL_AT") != NULL || getenv("HPBUILD_TEST_STOP_AT") != NULL)
+		ret->on_step = on_step;
 }
 
 static json_t *
@@ -87,6 +95,19 @@ modules_json(const struct hp_manifest *man, const struct hp_live_report *report)
 	return list;
 }
 
+static json_t *
+replaced_json(const struct hp_live_report *report)
+{
+	json_t *list = json_array();
+	char id[2 * HP_PKG_ID_LEN + 1];
+
+	for (size_t i = 0; i < report->replaced_cnt && i < HP_LIVE_REPLACED_MAX; i++) {
+		hp_hex(report->replaced[i], HP_PKG_ID_LEN, id);
+		(void)json_array_append_new(list, json_string(id));
+	}
+	return list;
+}
+
 json_t *
 hp_cli_live_json(const char *schema, pid_t pid, const struct hp_verified_pkg *pkg, const struct hp_live_report *report,
                  const char *did)
@@ -95,17 +116,18 @@ hp_cli_live_json(const char *schema, pid_t pid, const struct hp_verified_pkg *pk
 	json_t *o;
 
 	hp_hex(pkg->pkg.id, HP_PKG_ID_LEN, id);
-	o = json_pack("{s:s, s:i, s:s, s:s, s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:i, s:f, s:f, s:i, s:f, s:f, s:o}", "schema",
-	                 schema, "pid",
-	                 (int)pid, "id", id, "name", pkg->pkg.man->name, "result", did, "already", report->already, "reused",
-	                 report->reused, "completed", report->completed, "functions", (json_int_t)report->funcs_cnt, "threads",
-	                 (json_int_t)report->threads_cnt, "payload_bytes", (json_int_t)report->payload_len, "stops",
-	                 (int)report->attempts, "pause_us", (double)report->pause_ns / 1e3, "pauses_us",
-	                 (double)report->pauses_ns / 1e3, "borrows", (int)report->borrows, "borrow_us",
-	                         (double)report->borrow_ns / 1e3,
-	                 "total_us", (double)report->total_ns / 1e3, "modules", modules_json(pkg->pkg.man, report));
+	o = json_pack("{s:s, s:i, s:s, s:s, s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:i, s:f, s:f, s:i, s:f, s:f, s:o}", "schema", schema,
+	              "pid", (int)pid, "id", id, "name", pkg->pkg.man->name, "result", did, "already", report->already, "reused",
+	              report->reused, "completed", report->completed, "functions", (json_int_t)report->funcs_cnt, "threads",
+	              (json_int_t)report->threads_cnt, "payload_bytes", (json_int_t)report->payload_len, "stops",
+	              (int)report->attempts, "pause_us", (double)report->pause_ns / 1e3, "pauses_us",
+	              (double)report->pauses_ns / 1e3, "borrows", (int)report->borrows, "borrow_us",
+	              (double)report->borrow_ns / 1e3, "total_us", (double)report->total_ns / 1e3,
+	              "modules", modules_json(pkg->pkg.man, report));
 	(void)json_object_set_new(o, "hooks", json_integer((json_int_t)report->hooks_cnt));
 	(void)json_object_set_new(o, "trouble", hp_json_text(report->trouble));
+	(void)json_object_set_new(o, "replaced", replaced_json(report));
+	(void)json_object_set_new(o, "adopted", json_integer((json_int_t)report->adopted_cnt));
 	return o;
 }
 
@@ -124,6 +146,20 @@ modules_text(const struct hp_manifest *man, const struct hp_live_report *report)
 	}
 }
 
+static void
+replaced_text(const struct hp_live_report *report, bool dry_run)
+{
+	char id[2 * HP_PKG_ID_LEN + 1];
+
+	for (size_t i = 0; i < report->replaced_cnt && i < HP_LIVE_REPLACED_MAX; i++) {
+		hp_hex(report->replaced[i], HP_PKG_ID_LEN, id);
+		hp_out("package %s %s\n", id, dry_run ? "would be replaced" : "is replaced");
+	}
+	if (report->adopted_cnt > 0)
+		hp_out("%zu variable%s of %s %s\n", report->adopted_cnt, report->adopted_cnt == 1 ? "" : "s",
+		       report->replaced_cnt == 1 ? "it" : "them", dry_run ? "would live on" : "live on");
+}
+
 void
 hp_cli_live_text(pid_t pid, const char *comm, const struct hp_verified_pkg *pkg, const struct hp_live_report *report,
                  const char *did)
@@ -139,6 +175,7 @@ hp_cli_live_text(pid_t pid, const char *comm, const struct hp_verified_pkg *pkg,
 		hp_out("a module was unloaded since: nothing to restore there\n");
 	if (pkg->pkg.man->targets_cnt > 1)
 		modules_text(pkg->pkg.man, report);
+	replaced_text(report, strncmp(did, "would", 5) == 0);
 	if (report->hooks_cnt > 0)
 		hp_out("%zu hook%s %scalled in the process\n", report->hooks_cnt, report->hooks_cnt == 1 ? "" : "s",
 		       strncmp(did, "would", 5) == 0 ? "would be " : "");

@@ -15,7 +15,8 @@
 int hp_cli_live_pid(const char *verb, uint64_t pid, pid_t *ret);
 /* hp_cli_live_opts(timeout_ms, dry_run, allow, ret): also the test hook: HPBUILD_TEST_KILL_AT=N in the environment kills this
  * program at step N (enum hp_step), HPBUILD_TEST_STOP_AT=N stops it there. */
-void hp_cli_live_opts(uint64_t timeout_ms, bool dry_run, const struct hp_opt_list *allow, struct hp_live_opts *ret);
+void hp_cli_live_opts(uint64_t timeout_ms, bool dry_run, const struct hp_opt_list *allow, const struct hp_trust *trust,
+                      struct hp_live_opts *ret);
 /* hp_cli_live_verify(rec, trust, ret, err): the package inside a record, which may have expired since. */
 HP_MUST_CHECK int hp_cli_live_verify(const struct hp_rec *rec, const struct hp_trust *trust, struct hp_verified_pkg **ret,
                                      struct hp_err *err);

@@ -189,14 +189,8 @@ check_hooks(const struct hp_man_target *t, struct hp_err *err)
 	return 0;
 }
 
-bool
-hp_man_var_same(const struct hp_man_var *a, const struct hp_man_var *b)
-{
-	return strcmp(a->name, b->name) == 0 && strcmp(a->scope, b->scope) == 0 && strcmp(a->object, b->object) == 0;
-}
-
-static const char *
-identity(const struct hp_man_var *v, struct hp_arena *arena)
+const char *
+hp_man_var_key(const struct hp_man_var *v, struct hp_arena *arena)
 {
 	return hp_arena_printf(arena, "%zu %zu %s%s%s", strlen(v->object), strlen(v->scope), v->object, v->scope, v->name);
 }
@@ -210,7 +204,7 @@ check_vars(const struct hp_man_target *t, struct hp_err *err)
 
 	for (size_t i = 0; i < t->vars_cnt && r == 0; i++) {
 		const struct hp_man_var *v = &t->vars[i];
-		const char *id = identity(v, &arena);
+		const char *id = hp_man_var_key(v, &arena);
 		uint64_t end, one;
 
 		if (id == NULL)

@@ -109,8 +109,9 @@ struct hp_manifest {
 	const char *tool;         /* "hpbuild 0.1.0" */
 };
 
-/* hp_man_var_same(a, b): the two are one variable by name: object, scope and name; type and size may differ. */
-bool hp_man_var_same(const struct hp_man_var *a, const struct hp_man_var *b);
+/* hp_man_var_key(v, arena): equal for two variables that are one by object, scope and name; type and size may differ. NULL: no
+ * memory. */
+const char *hp_man_var_key(const struct hp_man_var *v, struct hp_arena *arena);
 const char *hp_man_kind_name(enum hp_man_kind kind); /* "exec", "pie", "shared", "?" */
 
 /* hp_manifest_write(man, ret_json, err): append deterministic JSON (sorted keys, two-space indent, final newline). Every

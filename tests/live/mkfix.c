@@ -1,6 +1,6 @@
 /* mkfix OUT (BASELINE FUNC VALUE)...: an unsigned package in which each FUNC returns VALUE, made by hand, so that the tests
  * of the applier stand on their own. One target a baseline. VALUE "copy@OFF": FUNC does what it did, a copy of its code, whose
- * 32-bit distance at offset OFF leads into the module. */
+ * 32-bit distance at offset OFF leads into the module. With MKFIX_CUMULATIVE in the environment the package is cumulative. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -135,6 +135,7 @@ main(int argc, char **argv)
 		memcpy(targets[t].build_id, id.p, id.len);
 		payloads[t].image = hp_view_of(images[t], IMAGE_LEN);
 	}
+	man.cumulative = getenv("MKFIX_CUMULATIVE") != NULL;
 	need(hp_pkg_build(&man, payloads, &part, &arg_err));
 	need(hp_pkg_join(hp_buf_view(&part), NULL, 0, &pkg, &arg_err));
 	need(hp_file_write(argv[1], hp_buf_view(&pkg), 0644, &arg_err));

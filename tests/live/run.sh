@@ -48,7 +48,9 @@ done
 works library "$W/libanswer.so" "$W/uses"
 
 # Two packages, through PATH, with a message.
+export MKFIX_CUMULATIVE=1
 make_fix "$W/eight.hpk" "$W/pie" answer 8
+unset MKFIX_CUMULATIVE
 echo q | PATH=$W:$PATH "$hpbuild" run -v -P "$W/pie.hpk" -P "$W/eight.hpk" -- pie last >"$W/out" 2>"$W/err"
 expect_text "$W/out" '^8 8 q 1 last$'
 expect_text "$W/err" 'eight.hpk: 1 functions'

@@ -308,9 +308,9 @@ test_fixups(void **state)
 	stop(&v);
 }
 
-/* Two packages for one function: the later lies on top and must go first. */
+/* Two packages for one function: the second does not name the first, so it is refused by name. */
 static void
-test_stack(void **state)
+test_conflict(void **state)
 {
 	struct victim v = start(PLAIN, 0);
 	struct hp_live_report rep;
@@ -322,16 +322,18 @@ test_stack(void **state)
 	make_fake(&b, victim_answer, "victim_answer", 31);
 	b.image[0x3000] = 9;
 	expect_ok(run(&v, &a, true, 1000, &rep, why), why);
-	expect_ok(run(&v, &b, true, 1000, &rep, why), why);
-	assert_int_equal(ask(&v), 11);
+	assert_int_equal(run(&v, &b, true, 1000, &rep, why), HP_E_BUSY);
+	assert_non_null(strstr(why, "belongs to package"));
+	assert_int_equal(ask(&v), 7);
+	b.man.cumulative = true; /* but nobody can verify what it would replace */
+	assert_int_equal(run(&v, &b, true, 1000, &rep, why), HP_E_SIG);
+	assert_int_equal(ask(&v), 7);
 	expect_ok(run(&v, &a, true, 1000, &rep, why), why);
 	assert_true(rep.already);
-	assert_int_equal(run(&v, &a, false, 1000, &rep, why), HP_E_BUSY);
-	assert_non_null(strstr(why, "on top"));
-	expect_ok(run(&v, &b, false, 1000, &rep, why), why);
-	assert_int_equal(ask(&v), 7);
 	expect_ok(run(&v, &a, false, 1000, &rep, why), why);
 	assert_int_equal(ask(&v), 1);
+	expect_ok(run(&v, &b, true, 1000, &rep, why), why);
+	assert_int_equal(ask(&v), 11);
 	stop(&v);
 	drop_fake(&a);
 	drop_fake(&b);
@@ -474,7 +476,7 @@ main(void)
 		cmocka_unit_test(test_foreign_bytes),
 		cmocka_unit_test(test_wrong_build),
 		cmocka_unit_test(test_fixups),
-		cmocka_unit_test(test_stack),
+		cmocka_unit_test(test_conflict),
 		cmocka_unit_test(test_stale_words),
 		cmocka_unit_test(test_stopped),
 		cmocka_unit_test(test_vfork),

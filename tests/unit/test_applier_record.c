@@ -16,12 +16,21 @@ static struct hp_rec_entry entries[3] = {
 	{ 0x401000, 0, 0, { 1 }, { 2 } }, { 0x402000, 0, 1, { 3 }, { 4 } }, { 0x7f0000001000, 1, 0, { 5 }, { 6 } },
 };
 
+static struct hp_rec_var vars[2] = { { 0x7000010, 0, 0 }, { 0x6000020, 1, 3 } };
+
 static void
 write_sample(struct hp_buf *buf)
 {
-	struct hp_rec rec = { .state = HP_REC_APPLIED, .order = 3, .time = 9, .targets = targets, .targets_cnt = 2,
-	        .entries = entries,
-		              .entries_cnt = 3, .package = hp_view_of("package", 7) };
+	struct hp_rec rec = { .vars = vars,
+		              .vars_cnt = 2,
+		              .state = HP_REC_APPLIED,
+		              .order = 3,
+		              .time = 9,
+		              .targets = targets,
+		              .targets_cnt = 2,
+		              .entries = entries,
+		              .entries_cnt = 3,
+		              .package = hp_view_of("package", 7) };
 
 	memset(rec.id, 0xab, sizeof(rec.id));
 	assert_int_equal(hp_rec_write(&rec, buf, NULL), 0);
@@ -43,9 +52,36 @@ test_round_trip(void **state)
 	assert_int_equal(rec.targets[1].payload_va, 0x7e0000000000);
 	assert_int_equal(rec.entries_cnt, 3);
 	assert_int_equal(rec.entries[2].after[0], 6);
+	assert_int_equal(rec.vars_cnt, 2);
+	assert_int_equal(rec.vars[1].va, 0x6000020);
+	assert_int_equal(rec.vars[1].var, 3);
 	assert_int_equal(rec.package.len, 7);
 	assert_memory_equal(rec.package.p, "package", 7);
 	assert_string_equal(hp_rec_state_name(HP_REC_SWITCHING), "interrupted");
+	hp_arena_release(&arena);
+	hp_buf_release(&buf);
+}
+
+/* What an earlier hpbuild left in a process: no variables, a shorter header. */
+static void
+test_version_1(void **state)
+{
+	struct hp_rec old = { .version = 1, .state = HP_REC_APPLIED, .targets = targets, .targets_cnt = 2, .entries = entries,
+		              .entries_cnt = 3, .package = hp_view_of("package", 7) };
+	struct hp_arena arena = { 0 };
+	struct hp_buf buf = { 0 };
+	struct hp_rec rec;
+
+	(void)state;
+	assert_int_equal(hp_rec_write(&old, &buf, NULL), 0);
+	assert_int_equal(buf.len, 80 + 2 * 32 + 3 * 40 + 7);
+	assert_int_equal(hp_le64_get(buf.p + 80), 0x400000); /* the first target follows */
+	assert_int_equal(hp_rec_read(hp_buf_view(&buf), &arena, &rec, NULL), 0);
+	assert_int_equal(rec.version, 1);
+	assert_int_equal(rec.vars_cnt, 0);
+	assert_int_equal(rec.entries[2].after[0], 6);
+	buf.p[8] = 3;
+	assert_int_equal(hp_rec_read(hp_buf_view(&buf), &arena, &rec, NULL), HP_E_FORMAT);
 	hp_arena_release(&arena);
 	hp_buf_release(&buf);
 }
@@ -68,6 +104,8 @@ test_hostile(void **state)
 			assert_true(rec.package.p >= buf.p && rec.package.p + rec.package.len == buf.p + buf.len);
 			for (uint32_t i = 0; i < rec.entries_cnt; i++)
 				assert_true(rec.entries[i].target < rec.targets_cnt);
+			for (uint32_t i = 0; i < rec.vars_cnt; i++)
+				assert_true(rec.vars[i].target < rec.targets_cnt);
 		}
 		buf.p[bit / 8] ^= (uint8_t)(1u << (bit % 8));
 	}
@@ -167,8 +205,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_hostile), cmocka_unit_test(test_window),
-		cmocka_unit_test(test_place),      cmocka_unit_test(test_areas),   cmocka_unit_test(test_jump),
+		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_version_1), cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_window),     cmocka_unit_test(test_place),     cmocka_unit_test(test_areas),
+		cmocka_unit_test(test_jump),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

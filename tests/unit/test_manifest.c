@@ -322,8 +322,9 @@ test_hooks_and_variables(void **state)
 	assert_string_equal(man->targets[0].hooks[1].when, "post-revert");
 	assert_int_equal(man->targets[0].hooks[1].payload, 0x1040);
 	assert_int_equal(man->targets[0].vars_cnt, 2);
-	assert_true(hp_man_var_same(&man->targets[0].vars[0], &vars[0]));
-	assert_false(hp_man_var_same(&man->targets[0].vars[0], &vars[1]));
+	assert_string_equal(hp_man_var_key(&man->targets[0].vars[0], &arena), hp_man_var_key(&vars[0], &arena));
+	vars[1] = (struct hp_man_var){ "a.o", "countc", "alls", "", 1, 0 };
+	assert_string_not_equal(hp_man_var_key(&vars[1], &arena), hp_man_var_key(&vars[0], &arena));
 	assert_string_equal(man->targets[0].vars[0].type, DIGEST);
 	/* an empty list is not another way to leave it out */
 	assert_int_equal(hp_buf_add(&json, "", 1, NULL), 0);
