@@ -4,7 +4,7 @@
  * that the image needs no fixups for it: the distance between .eh_frame and .text is fixed in the image. Sources: LSB 5.0 core
  * "Exception Frames"; DWARF 5 section 6.4.
  */
-#include "packager/internal.h"
+#include "packager/ehframe.h"
 
 #include <stdlib.h>
 
@@ -13,6 +13,7 @@
 enum {
 	PE_ABSPTR = 0x00, PE_UDATA4 = 0x03, PE_SDATA4 = 0x0b, PE_PCREL = 0x10, PE_DATAREL = 0x30, PE_OMIT = 0xff,
 	PE_PCREL_SDATA4 = PE_PCREL | PE_SDATA4, PE_DATAREL_SDATA4 = PE_DATAREL | PE_SDATA4,
+	PE_INDIRECT_PCREL_SDATA4 = 0x80 | PE_PCREL_SDATA4,
 };
 
 struct cie {
@@ -21,8 +22,9 @@ struct cie {
 	uint32_t out_off;  /* in the new .eh_frame, HP_NONE = not copied yet */
 	uint8_t pointers;  /* encoding of pc_begin */
 	uint8_t lsda;      /* encoding of the LSDA pointer, PE_OMIT = none */
-	bool augmented;    /* "z": FDEs have an augmentation length */
-	bool personality;
+	uint8_t personality; /* encoding of its pointer, PE_OMIT = none */
+	uint32_t lsda_off, personality_off; /* bytes from the record's start: encoding of the one, pointer of the other */
+	struct hp_item *out_personality;    /* of the copy at out_off */
 };
 
 struct reader {
@@ -34,8 +36,15 @@ struct reader {
 	uint32_t rels_cnt;
 	struct cie *cies;
 	uint32_t cies_cnt, cies_cap;
-	struct hp_map *by_content; /* CIE bytes -> offset in the new section */
-	struct hp_eh *out;
+	struct hp_map *by_content; /* CIE bytes and personality -> offset in the new section */
+	struct hp_eh *out;         /* NULL: only scan */
+	struct place *tables;      /* scan: of all exception tables */
+	uint32_t tables_cnt;
+};
+
+struct place {
+	uint32_t sec_idx;
+	uint64_t off;
 };
 
 static int
@@ -87,7 +96,6 @@ read_augmentation(const struct reader *rd, struct cie *cie, struct hp_view v, ui
 {
 	uint64_t skip;
 
-	cie->augmented = true;
 	if (!read_uleb(v, &pos, &skip))
 		return malformed(rd, cie->off, err);
 	for (const char *a = aug + 1; *a != '\0'; a++) {
@@ -98,21 +106,23 @@ read_augmentation(const struct reader *rd, struct cie *cie, struct hp_view v, ui
 		if (*a == 'R') {
 			cie->pointers = v.p[pos++];
 		} else if (*a == 'L') {
+			cie->lsda_off = (uint32_t)pos;
 			cie->lsda = v.p[pos++];
 		} else if (*a == 'P') {
-			cie->personality = true;
-			pos += 1 + pointer_len(v.p[pos]);
+			cie->personality = v.p[pos++];
+			cie->personality_off = (uint32_t)pos;
+			pos += pointer_len(cie->personality);
 		} else {
 			return malformed(rd, cie->off, err);
 		}
 	}
-	return 0;
+	return pos > v.len ? malformed(rd, cie->off, err) : 0;
 }
 
 static int
 read_cie(struct reader *rd, uint64_t off, uint64_t len, struct hp_err *err)
 {
-	struct cie cie = { .off = off, .len = len, .out_off = HP_NONE, .lsda = PE_OMIT };
+	struct cie cie = { .off = off, .len = len, .out_off = HP_NONE, .lsda = PE_OMIT, .personality = PE_OMIT };
 	struct hp_view v = hp_view_of(rd->v.p + off, (size_t)len);
 	const char *aug = hp_view_str(v, 9);
 	uint64_t pos, skip;
@@ -147,50 +157,95 @@ read_cie(struct reader *rd, uint64_t off, uint64_t len, struct hp_err *err)
 	return 0;
 }
 
-/* The item whose code the FDE describes, NULL = a function that is not included. */
-static struct hp_item *
-described(const struct reader *rd, uint64_t field_off)
+static const struct hp_rel *
+rel_at(const struct reader *rd, uint64_t off)
 {
-	const struct hp_object *obj = rd->obj->pair->new_obj;
-
-	uint32_t lo = 0, hi = rd->rels_cnt, part;
-	const struct hp_sym *sym;
-	uint64_t at;
+	uint32_t lo = 0, hi = rd->rels_cnt;
 
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
 
-		if (rd->rels[mid].off < field_off)
+		if (rd->rels[mid].off < off)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	if (lo == rd->rels_cnt || rd->rels[lo].off != field_off)
-		return NULL;
-	sym = &obj->elf->syms[rd->rels[lo].sym_idx];
-	if (sym->sec_idx == HP_SEC_UNDEF || sym->sec_idx >= obj->elf->secs_cnt)
-		return NULL;
-	at = sym->value + (uint64_t)rd->rels[lo].addend;
-	part = hp_parts_at(obj->parts, sym->sec_idx, at);
-	return part != HP_NONE && obj->parts->v[part].off == at ? rd->obj->items[part] : NULL;
+	return lo < rd->rels_cnt && rd->rels[lo].off == off ? &rd->rels[lo] : NULL;
+}
+
+/* The place in the object that a field is about. */
+static bool
+place_of(const struct reader *rd, uint64_t field_off, struct place *ret)
+{
+	const struct hp_elf *elf = rd->obj->pair->new_obj->elf;
+	const struct hp_rel *rel = rel_at(rd, field_off);
+	const struct hp_sym *sym = rel != NULL ? &elf->syms[rel->sym_idx] : NULL;
+
+	if (sym == NULL || sym->sec_idx == HP_SEC_UNDEF || sym->sec_idx >= elf->secs_cnt)
+		return false;
+	*ret = (struct place){ sym->sec_idx, sym->value + (uint64_t)rel->addend };
+	return true;
+}
+
+/* The part whose code the FDE describes, HP_NONE = no whole part. */
+static uint32_t
+described(const struct reader *rd, uint64_t field_off)
+{
+	const struct hp_parts *parts = rd->obj->pair->new_obj->parts;
+	struct place at;
+	uint32_t part;
+
+	if (!place_of(rd, field_off, &at))
+		return HP_NONE;
+	part = hp_parts_at(parts, at.sec_idx, at.off);
+	return part != HP_NONE && parts->v[part].off == at.off ? part : HP_NONE;
 }
 
 static int
-copy_cie(struct reader *rd, struct cie *cie, struct hp_err *err)
+add_ref(struct reader *rd, uint32_t off, struct hp_item *target, struct hp_err *err)
 {
-	const uint8_t *p = rd->v.p + cie->off;
-	uint64_t at;
-	int r;
+	struct hp_eh *out = rd->out;
 
-	if (hp_map_get(rd->by_content, p, (size_t)cie->len, &at)) {
+	if ((out->refs_cnt & (out->refs_cnt - 1)) == 0) {
+		struct hp_eh_ref *v = hp_arena_array(&rd->pk->arena, out->refs_cnt == 0 ? 1 : 2ull * out->refs_cnt, sizeof(*v));
+
+		if (v == NULL)
+			return hp_err_set(err, HP_E_NOMEM, "no memory");
+		if (out->refs_cnt > 0)
+			memcpy(v, out->refs, out->refs_cnt * sizeof(*v));
+		out->refs = v;
+	}
+	out->refs[out->refs_cnt++] = (struct hp_eh_ref){ target, off };
+	return 0;
+}
+
+/* Copied once per content and personality routine; both pointers of a copy are pcrel|sdata4, that to the personality indirect. */
+static int
+copy_cie(struct reader *rd, struct cie *cie, struct hp_item *personality, struct hp_err *err)
+{
+	HP_AUTO(hp_buf) struct hp_buf key = { 0 };
+	uint64_t at;
+	int r = hp_buf_add(&key, rd->v.p + cie->off, (size_t)cie->len, err);
+
+	if (r == 0)
+		r = hp_buf_add_u64(&key, (uintptr_t)personality, err);
+	if (r < 0)
+		return r;
+	cie->out_personality = personality;
+	if (hp_map_get(rd->by_content, key.p, key.len, &at)) {
 		cie->out_off = (uint32_t)at;
 		return 0;
 	}
 	cie->out_off = (uint32_t)rd->out->frame.len;
-	r = hp_map_put(rd->by_content, p, (size_t)cie->len, cie->out_off, err);
-	if (r < 0)
+	r = hp_map_put(rd->by_content, key.p, key.len, cie->out_off, err);
+	if (r == 0)
+		r = hp_buf_add(&rd->out->frame, rd->v.p + cie->off, (size_t)cie->len, err);
+	if (r < 0 || personality == NULL)
 		return r;
-	return hp_buf_add(&rd->out->frame, p, (size_t)cie->len, err);
+	rd->out->frame.p[cie->out_off + cie->personality_off - 1] = PE_INDIRECT_PCREL_SDATA4;
+	if (cie->lsda != PE_OMIT)
+		rd->out->frame.p[cie->out_off + cie->lsda_off] = PE_PCREL_SDATA4;
+	return add_ref(rd, cie->out_off + cie->personality_off, personality, err);
 }
 
 static int
@@ -212,42 +267,103 @@ add_fde(struct reader *rd, uint32_t off, struct hp_item *item, struct hp_err *er
 	return 0;
 }
 
-static int
-read_fde(struct reader *rd, uint64_t off, uint64_t len, uint64_t cie_off, struct hp_err *err)
+static struct cie *
+find_cie(struct reader *rd, uint64_t off)
 {
-	struct hp_item *item = described(rd, off + 8);
-	struct cie *cie = NULL;
-	uint32_t at;
-	int r;
+	for (uint32_t i = 0; i < rd->cies_cnt; i++)
+		if (rd->cies[i].off == off)
+			return &rd->cies[i];
+	return NULL;
+}
+
+/* Where the pointer to the exception table stands in an FDE: behind pc_begin, its length, and that of the augmentation. */
+static bool
+lsda_field(const struct reader *rd, const struct cie *cie, uint64_t off, uint64_t len, uint64_t *ret)
+{
+	struct hp_view v = hp_view_of(rd->v.p + off, (size_t)len);
+	uint64_t skip;
+
+	*ret = 8 + 2ull * pointer_len(cie->pointers);
+	return cie->lsda != PE_OMIT && read_uleb(v, ret, &skip) && *ret + 4 <= len && skip >= 4;
+}
+
+/* What an FDE says of exceptions. */
+static int
+scan_fde(struct reader *rd, uint64_t off, uint64_t len, const struct cie *cie, struct hp_err *err)
+{
+	uint32_t part = described(rd, off + 8);
+	struct place at = { .sec_idx = HP_NONE };
+	uint64_t field;
+
+	if (cie->personality == PE_OMIT)
+		return 0;
+	if (lsda_field(rd, cie, off, len, &field) && place_of(rd, off + field, &at)) {
+		if ((rd->tables_cnt & (rd->tables_cnt - 1)) == 0) {
+			struct place *v =
+				hp_arena_array(&rd->pk->arena, rd->tables_cnt == 0 ? 1 : 2ull * rd->tables_cnt, sizeof(*v));
+
+			if (v == NULL)
+				return hp_err_set(err, HP_E_NOMEM, "no memory");
+			if (rd->tables_cnt > 0)
+				memcpy(v, rd->tables, rd->tables_cnt * sizeof(*v));
+			rd->tables = v;
+		}
+		rd->tables[rd->tables_cnt++] = at;
+	}
+	if (part == HP_NONE)
+		return 0;
+	rd->obj->lsdas[part] = (struct hp_lsda){
+		.eh_sec = rd->sec_idx, .personality_rel = rel_at(rd, cie->off + cie->personality_off),
+		.personality_enc = cie->personality, .table_enc = cie->lsda, .sec_idx = at.sec_idx, .off = at.off,
+	};
+	return rd->obj->lsdas[part].personality_rel == NULL ? malformed(rd, off, err) : 0;
+}
+
+static int
+copy_fde(struct reader *rd, uint64_t off, uint64_t len, struct cie *cie, struct hp_err *err)
+{
+	uint32_t part = described(rd, off + 8), at;
+	struct hp_item *item = part != HP_NONE ? rd->obj->items[part] : NULL;
+	const struct hp_lsda *l = item != NULL && rd->obj->lsdas != NULL ? &rd->obj->lsdas[part] : NULL;
+	struct hp_item *personality = l != NULL ? l->personality : NULL;
+	uint64_t field;
+	int r = 0;
 
 	if (item == NULL)
 		return 0;
-	for (uint32_t i = 0; i < rd->cies_cnt; i++)
-		if (rd->cies[i].off == cie_off)
-			cie = &rd->cies[i];
-	if (cie == NULL || len < 16)
+	if (len < 16)
 		return malformed(rd, off, err);
-	if (cie->lsda != PE_OMIT || cie->personality)
-		return hp_err_set(err, HP_E_REFUSED, "'%s': function '%s' has exception tables (LSDA), which is not supported",
-		                  hp_esc(rd->obj->pair->path), hp_esc(item->name));
 	if (cie->pointers != PE_PCREL_SDATA4)
 		return hp_err_set(err, HP_E_REFUSED,
 		                  "'%s': the unwind record of '%s' uses pointer encoding 0x%x, only 0x%x is supported",
 		                  hp_esc(rd->obj->pair->path), hp_esc(item->name), cie->pointers, PE_PCREL_SDATA4);
-	if (cie->out_off == HP_NONE) {
-		r = copy_cie(rd, cie, err);
-		if (r < 0)
-			return r;
-	}
+	if (cie->out_off == HP_NONE || cie->out_personality != personality)
+		r = copy_cie(rd, cie, personality, err);
 	at = (uint32_t)rd->out->frame.len;
-	r = hp_buf_add(&rd->out->frame, rd->v.p + off, (size_t)len, err);
+	if (r == 0)
+		r = hp_buf_add(&rd->out->frame, rd->v.p + off, (size_t)len, err);
 	if (r < 0)
 		return r;
 	hp_le32_put(rd->out->frame.p + at + 4, at + 4 - cie->out_off);
 	/* The field holds the length of the code, which must be that of the part. */
 	if (hp_le32_get(rd->out->frame.p + at + 12) > item->len)
 		return malformed(rd, off, err);
-	return add_fde(rd, at, item, err);
+	if (l != NULL && l->item != NULL) {
+		if (!lsda_field(rd, cie, off, len, &field))
+			return malformed(rd, off, err);
+		r = add_ref(rd, at + (uint32_t)field, l->item, err);
+	}
+	return r < 0 ? r : add_fde(rd, at, item, err);
+}
+
+static int
+read_fde(struct reader *rd, uint64_t off, uint64_t len, uint64_t cie_off, struct hp_err *err)
+{
+	struct cie *cie = find_cie(rd, cie_off);
+
+	if (cie == NULL)
+		return malformed(rd, off, err);
+	return rd->out != NULL ? copy_fde(rd, off, len, cie, err) : scan_fde(rd, off, len, cie, err);
 }
 
 static int
@@ -282,34 +398,97 @@ has_code(const struct hp_pk_obj *obj)
 	return false;
 }
 
+/* All .eh_frame sections of the patched side. */
+static int
+read_sections(struct reader *rd, struct hp_err *err)
+{
+	struct hp_elf *elf = rd->obj->pair->new_obj->elf;
+
+	for (uint32_t s = 1; s < elf->secs_cnt; s++) {
+		int r;
+
+		if (strcmp(elf->secs[s].name, ".eh_frame") != 0)
+			continue;
+		r = hp_elf_load_rels(elf, s, err);
+		if (r < 0)
+			return r;
+		rd->sec_idx = s;
+		rd->v = elf->secs[s].data;
+		rd->rels = elf->secs[s].rels;
+		rd->rels_cnt = elf->secs[s].rels_cnt;
+		rd->cies_cnt = 0;
+		r = read_records(rd, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int
+cmp_place(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	if (x->sec_idx != y->sec_idx)
+		return x->sec_idx < y->sec_idx ? -1 : 1;
+	return x->off < y->off ? -1 : x->off > y->off;
+}
+
+/* A table does not say how long it is; it ends where the next one begins. */
+static uint64_t
+table_end(const struct reader *rd, const struct hp_lsda *l)
+{
+	uint32_t lo = 0, hi = rd->tables_cnt;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+		const struct place *p = &rd->tables[mid];
+
+		if (p->sec_idx < l->sec_idx || (p->sec_idx == l->sec_idx && p->off <= l->off))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo < rd->tables_cnt && rd->tables[lo].sec_idx == l->sec_idx)
+		return rd->tables[lo].off;
+	return rd->obj->pair->new_obj->elf->secs[l->sec_idx].len;
+}
+
+int
+hp_eh_scan(struct hp_pk *pk, struct hp_pk_obj *obj, struct hp_err *err)
+{
+	struct reader rd = { .pk = pk, .obj = obj };
+	uint32_t cnt = obj->pair->new_obj->parts->cnt;
+	int r;
+
+	obj->lsdas = hp_arena_array(&pk->arena, cnt, sizeof(*obj->lsdas));
+	if (obj->lsdas == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory");
+	r = read_sections(&rd, err);
+	if (r < 0)
+		return r;
+	if (rd.tables_cnt > 0)
+		qsort(rd.tables, rd.tables_cnt, sizeof(*rd.tables), cmp_place);
+	for (uint32_t i = 0; i < cnt; i++) {
+		struct hp_lsda *l = &obj->lsdas[i];
+		uint64_t end = l->personality_rel != NULL && l->sec_idx != HP_NONE ? table_end(&rd, l) : 0;
+
+		l->len = end > l->off ? end - l->off : 0;
+	}
+	return 0;
+}
+
 int
 hp_eh_collect(struct hp_pk *pk, struct hp_eh *ret, struct hp_err *err)
 {
 	HP_AUTO(hp_map) struct hp_map by_content = { 0 };
-	int r;
 
 	for (size_t o = 0; o < pk->objs_cnt; o++) {
-		struct hp_pk_obj *obj = &pk->objs[o];
-		struct hp_elf *elf;
+		struct reader rd = { .pk = pk, .obj = &pk->objs[o], .by_content = &by_content, .out = ret };
+		int r = has_code(&pk->objs[o]) ? read_sections(&rd, err) : 0;
 
-		if (!has_code(obj))
-			continue;
-		elf = obj->pair->new_obj->elf;
-		for (uint32_t s = 1; s < elf->secs_cnt; s++) {
-			struct reader rd = { .pk = pk, .obj = obj, .sec_idx = s, .by_content = &by_content, .out = ret };
-
-			if (strcmp(elf->secs[s].name, ".eh_frame") != 0)
-				continue;
-			r = hp_elf_load_rels(elf, s, err);
-			if (r < 0)
-				return r;
-			rd.v = elf->secs[s].data;
-			rd.rels = elf->secs[s].rels;
-			rd.rels_cnt = elf->secs[s].rels_cnt;
-			r = read_records(&rd, err);
-			if (r < 0)
-				return r;
-		}
+		if (r < 0)
+			return r;
 	}
 	return ret->frame.len == 0 ? 0 : hp_buf_add_u32(&ret->frame, 0, err);
 }
@@ -334,6 +513,8 @@ hp_eh_place(struct hp_eh *eh, uint64_t frame_va, uint64_t hdr_va, struct hp_buf 
 		r = hp_buf_add_u32(ret_hdr, (uint32_t)(frame_va - (hdr_va + 4)), err);
 	if (r == 0)
 		r = hp_buf_add_u32(ret_hdr, eh->fdes_cnt, err);
+	for (uint32_t i = 0; i < eh->refs_cnt; i++)
+		hp_le32_put(eh->frame.p + eh->refs[i].off, (uint32_t)(eh->refs[i].target->va - (frame_va + eh->refs[i].off)));
 	for (uint32_t i = 0; i < eh->fdes_cnt && r == 0; i++) {
 		const struct hp_eh_fde *fde = &eh->fdes[i];
 

@@ -56,6 +56,8 @@ enum hp_redirect {
 
 struct hp_item;
 
+struct hp_lsda;
+
 /* One pair of the patch set. */
 struct hp_pk_obj {
 	const struct hp_pair *pair;
@@ -67,6 +69,7 @@ struct hp_pk_obj {
 	struct hp_place *places; /* per part of the original */
 	enum hp_redirect *redirects; /* per part of the patched side */
 	struct hp_item **items;  /* per part of the patched side: its place in the payload, NULL = not there */
+	struct hp_lsda *lsdas;   /* likewise; NULL until hp_eh_scan() */
 };
 
 enum hp_item_class { HP_ITEM_TEXT, HP_ITEM_RODATA, HP_ITEM_DATA, HP_ITEM_BSS, HP_ITEM_CLASSES };
@@ -263,20 +266,6 @@ void hp_layout_release(struct hp_pk *pk);
 bool hp_is_variable(const struct hp_item *it);
 /* hp_identify(pk, ret, err): fill ret->vars; after the layout. */
 HP_MUST_CHECK int hp_identify(struct hp_pk *pk, struct hp_man_target *ret, struct hp_err *err);
-
-/* ehframe.c: unwind records of the included functions. */
-struct hp_eh {
-	struct hp_buf frame;      /* .eh_frame with a terminator */
-	struct hp_eh_fde {
-		struct hp_item *item; /* function */
-		uint32_t off;     /* of the FDE in frame */
-	} *fdes;
-	uint32_t fdes_cnt;
-};
-/* hp_eh_collect(pk, ret, err): HP_E_REFUSED: a function with exception tables. pc_begin fields are filled by hp_eh_place(). */
-HP_MUST_CHECK int hp_eh_collect(struct hp_pk *pk, struct hp_eh *ret, struct hp_err *err);
-/* hp_eh_place(eh, frame_va, hdr_va, ret_hdr, err): items have addresses: fill in the FDEs, make .eh_frame_hdr. */
-HP_MUST_CHECK int hp_eh_place(struct hp_eh *eh, uint64_t frame_va, uint64_t hdr_va, struct hp_buf *ret_hdr, struct hp_err *err);
 
 /* report.c: hp_is_replaced(item): an entry of the baseline leads to it. hp_is_added(item): a function with a name of its own that
  * only the payload has; pieces and stubs are not worth a line. */

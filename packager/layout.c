@@ -11,6 +11,7 @@
 
 #include "base/escape.h"
 #include "formats/image.h"
+#include "packager/ehframe.h"
 
 enum { EHDR_LEN = 64, PHDR_LEN = 56, SHDR_LEN = 64, SYM_LEN = 24, PHDRS_MAX = 5 };
 enum sec_idx { S_NULL, S_TEXT, S_RODATA, S_EH_HDR, S_EH_FRAME, S_DATA, S_BSS, S_SYMTAB, S_STRTAB, S_SHSTRTAB, S_CNT };

@@ -6,6 +6,7 @@
 
 #include "base/escape.h"
 #include "formats/insn_x86.h"
+#include "packager/ehframe.h"
 #include "packager/peer.h"
 #include "packager/tls.h"
 
@@ -236,15 +237,17 @@ resolve_item(struct hp_pk *pk, struct hp_item *item, struct hp_err *err)
 	const struct hp_parts *parts = item->obj->pair->new_obj->parts;
 	struct hp_ref_cursor cur = HP_REF_CURSOR_INIT;
 	const struct hp_rel *rels = hp_part_rels(parts, item->part_idx);
+	int r;
 
 	for (uint32_t i = 0, cnt = parts->v[item->part_idx].rels_cnt; i < cnt;) {
-		int r = resolve_rel(pk, item, &rels[i], cnt - i, &cur, err);
+		r = resolve_rel(pk, item, &rels[i], cnt - i, &cur, err);
 
 		if (r < 0)
 			return r;
 		i += (uint32_t)r;
 	}
-	return item->func ? scan_code(pk, item, err) : 0;
+	r = item->func ? scan_code(pk, item, err) : 0;
+	return r == 0 && item->func ? hp_lsda_resolve(pk, item, err) : r;
 }
 
 /* Global definitions of the patched side, for references between objects of the set. A strong definition beats a weak one. */

@@ -82,7 +82,7 @@ C
 swap gcc "-O2 $S" pie ''
 swap gcc "-O2 $S -fomit-frame-pointer" exec ''
 swap gcc "-O0 $S" shared ''
-swap_or_refused 'exception tables' gcc "-O2 $S -fexceptions" pie ''
+swap gcc "-O2 $S -fexceptions" pie ''
 swap gcc "-O2 $S" static ''
 if command -v clang >/dev/null; then swap clang "-O2 $S" pie ''; fi
 forget

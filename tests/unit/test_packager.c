@@ -225,12 +225,6 @@ static const struct {
 	  "#ifdef FIX\nstatic __thread int fresh = 3;\n#endif\nint work(int x) {\n#ifdef FIX\nfresh += x; x += fresh;\n#endif\n"
 	  "return x * 3 + 1; }\n",
 	  "-O1 -fPIE -ffunction-sections", "-pie", "thread-local", HP_E_REFUSED },
-	{ "exception tables",
-	  "void other(int *);\nstatic void undo(int *p) { other(p); }\nint work(int x) { __attribute__((cleanup(undo))) int y = "
-	  "x;\n"
-	  "#ifdef FIX\ny++;\n#endif\nother(&y); return y; }\n__attribute__((noinline)) void other(int *p) { __asm__ "
-	  "volatile(\"\" : : \"r\"(p) : \"memory\"); }\n",
-	  "-O0 -fexceptions -fPIE -ffunction-sections", "-pie", "exception tables", HP_E_REFUSED },
 };
 
 static void
