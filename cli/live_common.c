@@ -116,14 +116,14 @@ hp_cli_live_json(const char *schema, pid_t pid, const struct hp_verified_pkg *pk
 	json_t *o;
 
 	hp_hex(pkg->pkg.id, HP_PKG_ID_LEN, id);
-	o = json_pack("{s:s, s:i, s:s, s:s, s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:i, s:f, s:f, s:i, s:f, s:f, s:o}", "schema", schema,
-	              "pid", (int)pid, "id", id, "name", pkg->pkg.man->name, "result", did, "already", report->already, "reused",
-	              report->reused, "completed", report->completed, "functions", (json_int_t)report->funcs_cnt, "threads",
-	              (json_int_t)report->threads_cnt, "payload_bytes", (json_int_t)report->payload_len, "stops",
+	o = json_pack("{s:s, s:i, s:s, s:s, s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:i, s:f, s:f, s:i, s:f, s:f, s:o}", "schema",
+	              schema, "pid", (int)pid, "id", id, "name", pkg->pkg.man->name, "result", did, "already", report->already,
+	              "reused", report->reused, "completed", report->completed, "functions", (json_int_t)report->funcs_cnt,
+	              "threads", (json_int_t)report->threads_cnt, "payload_bytes", (json_int_t)report->payload_len, "stops",
 	              (int)report->attempts, "pause_us", (double)report->pause_ns / 1e3, "pauses_us",
 	              (double)report->pauses_ns / 1e3, "borrows", (int)report->borrows, "borrow_us",
-	              (double)report->borrow_ns / 1e3, "total_us", (double)report->total_ns / 1e3,
-	              "modules", modules_json(pkg->pkg.man, report));
+	              (double)report->borrow_ns / 1e3, "total_us", (double)report->total_ns / 1e3, "modules",
+	              modules_json(pkg->pkg.man, report));
 	(void)json_object_set_new(o, "hooks", json_integer((json_int_t)report->hooks_cnt));
 	(void)json_object_set_new(o, "trouble", hp_json_text(report->trouble));
 	(void)json_object_set_new(o, "replaced", replaced_json(report));

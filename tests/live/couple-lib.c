@@ -9,6 +9,14 @@ lib_number(void)
 	return base * 5 - 8;
 }
 
+int __attribute__((noinline))
+lib_extra(void)
+{
+	static volatile int base = 3;
+
+	return base * 11 - 8;
+}
+
 int lib_wait(void);
 
 int __attribute__((noinline))

@@ -17,6 +17,14 @@ number(void)
 	return base * 3 - 2;
 }
 
+int __attribute__((noinline))
+extra(void)
+{
+	static volatile int base = 4;
+
+	return base * 7 - 2;
+}
+
 static void *
 wait_inside(void *arg)
 {

@@ -11,6 +11,9 @@ L=$W/libpair.so
 make_fix "$W/both.hpk" "$W/pair" number 7 "$L" lib_number 8
 make_fix "$W/next.hpk" "$L" lib_number 18 "$W/pair" number 17
 make_fix "$W/lib.hpk" "$L" lib_number 28
+make_fix "$W/more.hpk" "$W/pair" extra 5 "$L" lib_extra 6
+MKFIX_CUMULATIVE=1 make_fix "$W/all.hpk" "$L" lib_number 18 "$W/pair" number 17
+MKFIX_CUMULATIVE=1 make_fix "$W/lib-all.hpk" "$L" lib_number 28
 
 # refused CODE TEXT ARGS...: apply says so, and nothing was changed in either module.
 refused() {
@@ -73,23 +76,23 @@ assert [(t["name"], t["functions"]) for t in m] == [("pair", ["number"]), ("libp
 "$hpbuild" status --gdb "$W" --pid "$pid" >"$W/out"
 [ "$(grep -c '^add-symbol-file' "$W/out")" -eq 2 ] || fail "gdb: $(cat "$W/out")"
 
-echo '-- a second package on top, and one for the library alone; revert in order'
-"$hpbuild" apply --pid "$pid" "$W/next.hpk" >"$W/out"
-wait_line "$W/pair.out" '^numbers 17 18$' 20
-"$hpbuild" apply --pid "$pid" "$W/lib.hpk" >"$W/out"
-wait_line "$W/pair.out" '^numbers 17 28$' 20
-ids=$("$hpbuild" status --pid "$pid" | sed -n 's/^  \([0-9a-f]\{32\}\)  applied$/\1/p')
-[ "$(echo "$ids" | wc -l)" -eq 3 ] || fail "not three packages: $ids"
-expect_exit 9 "$hpbuild" revert --pid "$pid" --id "$(echo "$ids" | head -n 1)" 2>"$W/err"
-expect_text "$W/err" 'was applied on top'
-for want in '17 18' '7 8' '1 2'; do
-	"$hpbuild" revert --pid "$pid" >"$W/out"
-	now "numbers $want"
-done
+echo '-- a second package beside it; one that has the same functions must replace it, in all of its modules'
+"$hpbuild" apply --pid "$pid" "$W/more.hpk" >"$W/out"
 expect_text "$W/out" '^  module libpair.so at 0x[0-9a-f]*, 1 function, payload at 0x'
-"$hpbuild" apply --pid "$pid" "$W/both.hpk" >"$W/out"
-"$hpbuild" apply --pid "$pid" "$W/next.hpk" >"$W/out"
+[ "$("$hpbuild" status --pid "$pid" | grep -c '^  [0-9a-f]*  applied$')" -eq 2 ] || fail 'not two packages'
+expect_exit 9 "$hpbuild" apply --pid "$pid" "$W/next.hpk" 2>"$W/err"
+expect_text "$W/err" "function '(lib_)?number' belongs to package [0-9a-f]{32}, which is applied"
+expect_exit 9 "$hpbuild" apply --pid "$pid" "$W/lib-all.hpk" 2>"$W/err"
+[ "$(tail -n 1 "$W/pair.out")" = 'numbers 7 8' ] || fail "after refusals: $(tail -n 1 "$W/pair.out")"
+"$hpbuild" apply --pid "$pid" "$W/all.hpk" >"$W/out"
 now 'numbers 17 18'
+expect_no_text "$W/pair.out" '^numbers (17 8|7 18)$'
+[ "$("$hpbuild" status --pid "$pid" | grep -c '^  [0-9a-f]*  replaced$')" -eq 2 ] || fail 'two packages are to be replaced'
+"$hpbuild" revert --pid "$pid" >"$W/out"
+now 'numbers 1 2'
+"$hpbuild" apply --pid "$pid" "$W/both.hpk" >"$W/out"
+now 'numbers 7 8'
+"$hpbuild" apply --pid "$pid" "$W/more.hpk" >"$W/out"
 "$hpbuild" revert --all --pid "$pid" >"$W/out"
 now 'numbers 1 2'
 kill -KILL "$pid"
@@ -156,11 +159,12 @@ int main(void) { printf("%d %d %d\n", early, number(), lib_number()); return 0; 
 C
 "$CC" -O2 -pthread -Wl,--build-id -o "$W/needs" "$W/needs.c" "$L" -Wl,-rpath,"$W"
 make_fix "$W/needs.hpk" "$W/needs" number 7 "$L" lib_number 8
+MKFIX_CUMULATIVE=1 make_fix "$W/all-needs.hpk" "$W/needs" number 7 "$L" lib_number 8
 [ "$("$W/needs")" = '102 1 2' ] || fail "unpatched: $("$W/needs")"
 "$hpbuild" run --package "$W/needs.hpk" -- "$W/needs" >"$W/out"
 [ "$(cat "$W/out")" = '708 7 8' ] || fail "run: $(cat "$W/out")"
-"$hpbuild" run --package "$W/needs.hpk" --package "$W/lib.hpk" -- "$W/needs" >"$W/out"
-[ "$(cat "$W/out")" = '728 7 28' ] || fail "run with two packages: $(cat "$W/out")"
+"$hpbuild" run --package "$W/lib.hpk" --package "$W/all-needs.hpk" -- "$W/needs" >"$W/out"
+[ "$(cat "$W/out")" = '708 7 8' ] || fail "run with two packages: $(cat "$W/out")"
 expect_exit 10 "$hpbuild" run --package "$W/both.hpk" -- "$W/pair" "$L" >"$W/out" 2>"$W/err"
 expect_text "$W/err" "'libpair.so' is not loaded"
 expect_no_text "$W/out" .
