@@ -174,6 +174,8 @@ HP_MUST_CHECK int hp_judge_members(struct hp_pk *pk, struct hp_err *err);
 HP_MUST_CHECK int hp_drop_copies(struct hp_pk *pk, struct hp_prove_object *objects, struct hp_err *err);
 /* mismatch.c: HP_E_BASELINE: where part ${i} of the original, whose state is MISMATCH, differs, and what is the likely cause. */
 int hp_say_mismatch(const struct hp_pk *pk, const struct hp_pk_obj *obj, uint32_t i, struct hp_err *err);
+/* hp_say_contradiction(pk, obj, err): ${err} holds what two functions of ${obj} say against each other: add the likely cause. */
+int hp_say_contradiction(const struct hp_pk *pk, const struct hp_pk_obj *obj, struct hp_err *err);
 /* hp_say_none(pk, obj, err): HP_E_BASELINE: no changed object is in the module, such as ${obj}. */
 int hp_say_none(const struct hp_pk *pk, const struct hp_pk_obj *obj, struct hp_err *err);
 /* outside.c: after planning redirects: HP_E_REFUSED when code or data of the module outside of what is replaced refers to a

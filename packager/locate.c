@@ -52,6 +52,8 @@ try_at(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t i, uint64_t va, bool ke
 		*place = (struct hp_place){ .state = HP_FUNC_UNKNOWN }; /* equal bytes of another function */
 		return 0;
 	}
+	if (r == HP_E_BASELINE)
+		return hp_say_contradiction(pk, obj, err);
 	return r < 0 ? r : 1;
 }
 

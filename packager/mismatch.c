@@ -191,19 +191,36 @@ likely_cause(const struct hp_pk *pk, const struct hp_pk_obj *obj, char *ret)
 		               equal, other, other == 1 ? "differs" : "differ");
 }
 
-int
-hp_say_mismatch(const struct hp_pk *pk, const struct hp_pk_obj *obj, uint32_t i, struct hp_err *err)
+static int
+say_cause(const struct hp_pk *pk, const struct hp_pk_obj *obj, struct hp_err *err)
 {
-	const struct hp_parts *parts = obj->pair->old_obj->parts;
-	const struct hp_place *place = &obj->places[i];
-	const struct hp_preimage_diff *d = place->diff;
 	char cause[TEXT];
 
 	likely_cause(pk, obj, cause);
 	(void)hp_err_set(err, HP_E_BASELINE,
 	                 "rebuild the original objects from the baseline's source with its compiler and flags, or give the "
 	                 "baseline that they belong to");
-	(void)hp_err_add(err, "likely cause: %s", hp_esc(cause));
+	return hp_err_add(err, "likely cause: %s", hp_esc(cause));
+}
+
+int
+hp_say_contradiction(const struct hp_pk *pk, const struct hp_pk_obj *obj, struct hp_err *err)
+{
+	char text[HP_ERR_TEXT];
+
+	hp_err_format(err, text, sizeof(text));
+	(void)say_cause(pk, obj, err);
+	return hp_err_add(err, "'%s': %s", hp_esc(obj->pair->path), text);
+}
+
+int
+hp_say_mismatch(const struct hp_pk *pk, const struct hp_pk_obj *obj, uint32_t i, struct hp_err *err)
+{
+	const struct hp_parts *parts = obj->pair->old_obj->parts;
+	const struct hp_place *place = &obj->places[i];
+	const struct hp_preimage_diff *d = place->diff;
+
+	(void)say_cause(pk, obj, err);
 	if (parts->v[i].kind != HP_PART_FUNC)
 		return hp_err_add(err, "'%s': constant '%s' differs from the baseline at 0x%" PRIx64 " (byte +0x%" PRIx64 ")",
 		                  hp_esc(obj->pair->path), hp_esc(hp_part_name(parts, i)), place->va, d->off);
