@@ -63,7 +63,6 @@ try_thread(struct hp_borrow *b, pid_t tid, const struct hp_borrow_want *want, st
 		return 1;
 	hp_stop_resume(&b->stop);
 	if (b->stop.pause_ns > b->time_ns)
-		if (b->stop.pause_ns > b->time_ns)
 		b->time_ns = b->stop.pause_ns;
 	return 0;
 }
@@ -113,7 +112,7 @@ hp_borrow_begin(const struct hp_proc *proc, const struct hp_areas *areas, const 
 	if (r < 0)
 		return r;
 	r = pick(ret, want, deadline_ns, err);
-	if (r == 0 && !hp_proc_exists(proc)) /* what stands still runs another program by now */
+	if (r == 0 && !hp_proc_has_memory(proc)) /* what stands still runs another program by now */
 		r = hp_err_set(err, HP_E_BUSY, "process %d (%s) ended meanwhile", proc->pid, proc->comm);
 	if (r == 0) {
 		stack = hp_area_at(areas, hp_arch_sp(&ret->stop.v[0].regs));

@@ -84,12 +84,19 @@ has_other_threads(const char *status)
 
 /* An address space that is gone reads as an empty file, where one that lives says EIO for what it does not have. */
 bool
+hp_proc_has_memory(const struct hp_proc *proc)
+{
+	char byte;
+
+	return pread(proc->mem_fd, &byte, 1, 0) != 0;
+}
+
+bool
 hp_proc_exists(const struct hp_proc *proc)
 {
-	char text[4096], byte;
+	char text[4096];
 
-	return hp_proc_text(proc, "status", text, sizeof(text)) > 0 && !is_dead(text) &&
-	       (proc->mem_fd < 0 || pread(proc->mem_fd, &byte, 1, 0) != 0);
+	return hp_proc_text(proc, "status", text, sizeof(text)) > 0 && !is_dead(text) && hp_proc_has_memory(proc);
 }
 
 bool

@@ -76,6 +76,8 @@ HP_MUST_CHECK int hp_proc_tasks(const struct hp_proc *proc, pid_t *tids, size_t 
 /* hp_proc_text(proc, name, buf, len): contents of the small file /proc/PID/${name}, terminated; bytes read, <0 when that
  * failed. */
 ssize_t hp_proc_text(const struct hp_proc *proc, const char *name, char *buf, size_t len);
+/* hp_proc_has_memory(proc): the address space that was opened still has tasks; not after an exec. Cheap. */
+bool hp_proc_has_memory(const struct hp_proc *proc);
 /* hp_proc_exists(proc): still there, not a zombie, and not another program by exec. */
 bool hp_proc_exists(const struct hp_proc *proc);
 /* hp_proc_is_going(proc): one of its threads was lost: so it is killed, or in exit or exec; true when that is over within a

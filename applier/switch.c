@@ -331,8 +331,9 @@ run(struct sw *sw, struct hp_err *err)
 			return hp_err_set(err, HP_E_BUSY, "process %d ended meanwhile", job->plan.proc->pid);
 		if (verdict != HP_CHECK_CLEAN)
 			explain(sw, verdict, err);
-		if (hp_now_ns() >= job->deadline_ns && verdict == HP_CHECK_ACTIVE && !sw->check.all) {
-			/* once more, to see everyone who is in the way */
+		if (hp_now_ns() >= job->deadline_ns && !sw->check.all &&
+		    (verdict == HP_CHECK_ACTIVE || verdict == HP_CHECK_UNSURE)) {
+			/* once more, with an unwinder, to see everyone who is in the way */
 			r = job->unwind == NULL ? hp_unwind_new(&job->plan, &job->unwind, err) : 0;
 			if (r < 0)
 				return r;

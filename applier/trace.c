@@ -14,7 +14,8 @@
 
 #include "base/le.h"
 
-#define SPIN_ROUNDS 2u          /* looks without waiting */
+#define SPIN_ROUNDS 2u          /* looks without waiting, at all threads */
+#define SPIN_ROUNDS_ONE 30u     /* at a single one, which is back within microseconds when it has a processor of its own */
 #define NAP_NS 2000000          /* at most, when no signal comes */
 #define LATE_LIMIT_NS 500000000u  /* for threads that did not stop in time */
 #define HOLD_LIMIT_NS 1000000000u /* one injected call; they do not block */
@@ -42,12 +43,12 @@ hp_stop_init(struct hp_stop *stop, size_t cap, struct hp_err *err)
 
 /* A tracee that stops sends SIGCHLD, which is blocked: wait for it. A few looks without waiting come first, they are faster. */
 static void
-nap(unsigned round)
+nap(unsigned round, unsigned spins)
 {
 	struct timespec ts = { 0, NAP_NS };
 	sigset_t chld;
 
-	if (round < SPIN_ROUNDS)
+	if (round < spins)
 		return;
 	(void)sigemptyset(&chld);
 	(void)sigaddset(&chld, SIGCHLD);
@@ -168,7 +169,7 @@ wait_all(struct hp_stop *stop, uint64_t deadline_ns, struct hp_err *err)
 			                 late->tid);
 			return 0;
 		}
-		nap(round);
+		nap(round, SPIN_ROUNDS);
 	}
 }
 
@@ -269,7 +270,7 @@ hp_stop_one(const struct hp_proc *proc, struct hp_stop *stop, pid_t tid, uint64_
 			(void)hp_err_set(err, HP_E_BUSY, "thread %d does not stop in time", tid);
 			r = 0;
 		} else {
-			nap(round);
+			nap(round, SPIN_ROUNDS_ONE);
 		}
 	}
 	(void)snprintf(name, sizeof(name), "task/%d", tid);
@@ -317,7 +318,7 @@ let_late_go(struct hp_stop *stop)
 			settled |= settle(&stop->v[i]);
 		hp_stop_resume(stop);
 		if (!settled)
-			nap(round);
+			nap(round, SPIN_ROUNDS);
 	}
 	stop->cnt = 0;
 }
@@ -338,16 +339,18 @@ int
 hp_hold_begin(const struct hp_proc *proc, const struct hp_task *task, const struct hp_arch_gadgets *gadgets, uint64_t stack_lo,
               struct hp_hold *ret, struct hp_err *err)
 {
+	int saved = 0;
+
 	ret->tid = task->tid;
 	ret->saved = task->regs;
 	ret->gadgets = *gadgets;
 	ret->dirty = ret->masked = ret->left_alone = false;
 	ret->xstate.len = 0;
 	/* Undone by PTRACE_DETACH, and by the kernel when hpbuild dies. */
-	if (hp_proc_task_filtered(proc, task->tid) &&
-	    ptrace(PTRACE_SETOPTIONS, task->tid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_SUSPEND_SECCOMP) < 0)
+	if (ptrace(PTRACE_SETOPTIONS, task->tid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_SUSPEND_SECCOMP) < 0 &&
+	    (saved = errno, hp_proc_task_filtered(proc, task->tid)))
 		return hp_err_set(err, HP_E_UNPATCHABLE, "thread %d is under seccomp, which cannot be suspended: %s", task->tid,
-		                  strerror(errno));
+		                  strerror(saved));
 	if (ptrace(PTRACE_GETSIGMASK, task->tid, sizeof(uint64_t), &ret->saved_mask) < 0)
 		return hp_err_set(err, HP_E_BUSY, "thread %d: cannot read its signal mask: %s", task->tid, strerror(errno));
 	if (hp_arch_frame_make(task->tid, &ret->saved, ret->saved_mask, gadgets, stack_lo, &ret->frame) &&
@@ -367,7 +370,7 @@ wait_stop(struct hp_hold *hold, uint64_t limit, int *ret_status)
 			return WIFSTOPPED(*ret_status) ? 1 : 0;
 		if (r < 0 && errno != EINTR)
 			return 0;
-		nap(round);
+		nap(round, SPIN_ROUNDS_ONE);
 	}
 	return 0;
 }
@@ -555,14 +558,16 @@ hp_hold_hook(struct hp_hold *hold, uint64_t func_va, uint64_t stack_lo, uint64_t
 }
 
 /* The thread stands at the exit of the injected call. Registers that are put back there would skip the kernel's restart of an
- * interrupted call, which happens only on the way out of signal handling; so it is led into the stop of PTRACE_INTERRUPT again,
- * which is such a place, and gets its registers there. Mask before registers: until they are set, the frame is good for both. */
+ * interrupted call, which happens only on the way out of signal handling; so a thread that was in a call is led into the stop of
+ * PTRACE_INTERRUPT again, which is such a place, and gets its registers there. Mask before registers: until they are set, the
+ * frame is good for both. */
 int
 hp_hold_end(struct hp_hold *hold, struct hp_err *err)
 {
 	if (!hold->dirty)
 		return 0;
-	if (ptrace(PTRACE_INTERRUPT, hold->tid, NULL, NULL) < 0 || step(hold, PTRACE_CONT, false, NULL) < 0)
+	if ((hold->left_alone || hp_arch_syscall_nr(&hold->saved) >= 0) &&
+	    (ptrace(PTRACE_INTERRUPT, hold->tid, NULL, NULL) < 0 || step(hold, PTRACE_CONT, false, NULL) < 0))
 		return 0; /* it has ended */
 	hold->dirty = false;
 	if (hold->left_alone) /* stopped in the middle; the frame brings everything back when it is through */
