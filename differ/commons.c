@@ -62,7 +62,7 @@ match_parts(struct hp_cmp *cmp, struct hp_side *side, const struct hp_map *commo
 		if (r == 0 && p->kind != HP_PART_DATA && p->kind != HP_PART_BSS)
 			r = add(cmp, HP_RULE_STORAGE, name, "moved between constant, writable and thread-local storage", err);
 		else if (r == 0 && !starts_as_zero(side, i))
-			r = add(cmp, HP_RULE_DATA_VALUE, name, "starts with a value now; the running process keeps its own", err);
+			r = add(cmp, HP_RULE_DATA_VALUE, name, "its initial value changed; the process keeps its own", err);
 	}
 	return r;
 }

@@ -17,6 +17,7 @@
 enum class { CLASS_NONE, CLASS_FUNC, CLASS_DATA };
 
 #define AMBIGUOUS UINT64_MAX
+#define ROUNDS_MAX 8
 
 static int
 no_memory(const struct hp_cmp *cmp, struct hp_err *err)
@@ -151,6 +152,39 @@ chain_side(struct hp_cmp *cmp, struct hp_side *side, enum class class, struct ch
 	return 0;
 }
 
+/* Those of a chain that have no twin so far. */
+static int
+fill_group(struct hp_cmp *cmp, const struct hp_side *side, uint32_t head, const uint32_t *next, uint32_t cnt, uint32_t **ret,
+           uint32_t *ret_cnt, struct hp_err *err)
+{
+	*ret_cnt = 0;
+	*ret = hp_arena_array(&cmp->arena, cnt, sizeof(uint32_t));
+	if (*ret == NULL)
+		return no_memory(cmp, err);
+	for (uint32_t i = head; cnt > 0; cnt--, i = next[i])
+		if (side->twin[i] == HP_NONE)
+			(*ret)[(*ret_cnt)++] = i;
+	return 0;
+}
+
+static int
+match_group(struct hp_cmp *cmp, const struct chains *c, uint32_t g, bool last, bool *ret_matched, struct hp_err *err)
+{
+	struct hp_group group = { .last = last };
+	int r;
+
+	if (c->olds_cnt[g] == 0 || c->news_cnt[g] == 0)
+		return 0;
+	r = fill_group(cmp, &cmp->old_side, c->old_head[g], c->old_next, c->olds_cnt[g], &group.olds, &group.olds_cnt, err);
+	if (r == 0)
+		r = fill_group(cmp, &cmp->new_side, c->new_head[g], c->new_next, c->news_cnt[g], &group.news, &group.news_cnt,
+		               err);
+	if (r == 0 && group.olds_cnt > 0 && group.news_cnt > 0)
+		r = hp_group_match(cmp, &group, err);
+	*ret_matched |= group.matched;
+	return r;
+}
+
 static int
 match_groups(struct hp_cmp *cmp, enum class class, struct hp_err *err)
 {
@@ -169,21 +203,14 @@ match_groups(struct hp_cmp *cmp, enum class class, struct hp_err *err)
 	r = chain_side(cmp, &cmp->old_side, class, &c, c.old_head, c.old_next, c.olds_cnt, err);
 	if (r == 0)
 		r = chain_side(cmp, &cmp->new_side, class, &c, c.new_head, c.new_next, c.news_cnt, err);
-	for (uint32_t g = 0; g < c.cnt && r == 0; g++) {
-		struct hp_group group = { .olds_cnt = 0 };
+	/* Again as long as it helps: what the members of one group refer to may be told apart only in a later group. */
+	for (unsigned round = 0; round <= ROUNDS_MAX && r == 0; round++) {
+		bool matched = false;
 
-		if (c.olds_cnt[g] == 0 || c.news_cnt[g] == 0)
-			continue;
-		group.olds = hp_arena_array(&cmp->arena, c.olds_cnt[g], sizeof(uint32_t));
-		group.news = hp_arena_array(&cmp->arena, c.news_cnt[g], sizeof(uint32_t));
-		if (group.olds == NULL || group.news == NULL)
-			r = no_memory(cmp, err);
-		for (uint32_t i = c.old_head[g]; r == 0 && group.olds_cnt < c.olds_cnt[g]; i = c.old_next[i])
-			group.olds[group.olds_cnt++] = i;
-		for (uint32_t i = c.new_head[g]; r == 0 && group.news_cnt < c.news_cnt[g]; i = c.new_next[i])
-			group.news[group.news_cnt++] = i;
-		if (r == 0)
-			r = hp_group_match(cmp, &group, err);
+		for (uint32_t g = 0; g < c.cnt && r == 0; g++)
+			r = match_group(cmp, &c, g, round == ROUNDS_MAX, &matched, err);
+		if (!matched && round < ROUNDS_MAX)
+			round = ROUNDS_MAX - 1;
 	}
 	hp_map_release(&c.map);
 	return r;

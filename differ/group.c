@@ -71,6 +71,7 @@ match_unique(struct hp_group *g, const struct keys *dwarf, const uint64_t *old_k
 		if (!hp_map_get(&olds, &new_keys[i], sizeof(new_keys[i]), &o) || o >= TAKEN || kept_apart(dwarf, o, i))
 			continue;
 		hp_twin_set(dwarf->cmp, g->olds[o], g->news[i]);
+		g->matched = true;
 		g->olds[o] = g->news[i] = HP_NONE;
 	}
 	return r;
@@ -122,7 +123,7 @@ file_keys(const struct hp_side *side, const uint32_t *parts, uint32_t cnt, uint6
 	}
 }
 
-/* Contents by meaning, without looking for twins: names, strings and constants of what is referred to. */
+/* Contents by meaning: twins where they are known, else names, strings and constants of what is referred to. */
 static uint64_t
 edge_key(const struct hp_side *side, const struct hp_edge *e)
 {
@@ -130,6 +131,11 @@ edge_key(const struct hp_side *side, const struct hp_edge *e)
 	struct hp_view piece;
 	const char *name = "";
 
+	if (e->ref.part_idx != HP_NONE && side->twin[e->ref.part_idx] != HP_NONE) {
+		uint32_t old_part = side == &side->cmp->old_side ? e->ref.part_idx : side->twin[e->ref.part_idx];
+
+		return hp_hash_mix(h, hp_hash_mix(old_part, (uint64_t)e->ref.off));
+	}
 	if (e->ref.part_idx == HP_NONE)
 		name = side->elf->syms_cnt > 0 ? side->elf->syms[e->ref.sym_idx].name : "";
 	else if (side->ident[e->ref.part_idx] == HP_IDENT_NAME)
@@ -139,7 +145,7 @@ edge_key(const struct hp_side *side, const struct hp_edge *e)
 		return hp_hash_mix(h, hp_hash(piece.p, piece.len));
 	else
 		return h;
-	return hp_hash_mix(h, hp_hash_mix(hp_hash(name, hp_name_base_len(name)), (uint64_t)e->ref.off));
+	return hp_hash_mix(h, hp_hash_mix(hp_side_name_hash(side, name), (uint64_t)e->ref.off));
 }
 
 static int
@@ -256,6 +262,7 @@ hp_group_match(struct hp_cmp *cmp, struct hp_group *g, struct hp_err *err)
 		if (r < 0)
 			return r;
 	}
-	match_rest(cmp, g, &dwarf);
+	if (g->last)
+		match_rest(cmp, g, &dwarf);
 	return 0;
 }

@@ -84,8 +84,11 @@ struct hp_cmp {
 
 /* names.c */
 /* hp_name_plain(arena, name): ${name} with the compiler's numbers taken out ("foo.isra.3.cold.1" -> "foo.isra..cold.", "n.2345"
- * -> "n."), link-time suffixes (.llvm.N, .lto_priv.N) gone. Names without a number come back as they are. NULL: no memory. */
+ * -> "n."; lambdas), link-time suffixes (.llvm.N, .lto_priv.N) gone. Names without a number come back as they are. NULL: no
+ * memory. */
 const char *hp_name_plain(struct hp_arena *arena, const char *name);
+/* hp_name_is_closure(name): a lambda's function, or what belongs to one or to an unnamed type: numbered, see hp_name_plain(). */
+bool hp_name_is_closure(const char *name);
 /* hp_name_base_len(name): bytes of ${name} before the first compiler suffix: "foo.isra.0.cold" -> 3. */
 size_t hp_name_base_len(const char *name);
 /* hp_name_is_piece(name): a .cold piece; *ret_len = bytes of its parent's name. */
@@ -111,6 +114,8 @@ HP_MUST_CHECK int hp_side_points(struct hp_side *side, struct hp_err *err);
 HP_MUST_CHECK int hp_side_referrers(struct hp_side *side, struct hp_err *err);
 /* hp_side_dwarf(side, err): open DWARF. 1 side->dw is there, 0 the object has none. */
 HP_MUST_CHECK int hp_side_dwarf(struct hp_side *side, struct hp_err *err);
+/* hp_side_name_hash(side, name): hash of the base name, without the numbers of lambdas. */
+uint64_t hp_side_name_hash(const struct hp_side *side, const char *name);
 /* hp_side_owner(side, part): hash of the base name of a part, the same for a function and its pieces. */
 uint64_t hp_side_owner(const struct hp_side *side, uint32_t part);
 /* hp_side_line(side, part, off): "src/file.c:12" for a byte of a function, "" unknown; in the arena of the side's hp_elf. */
@@ -155,6 +160,8 @@ HP_MUST_CHECK int hp_correlate(struct hp_cmp *cmp, struct hp_err *err);
 struct hp_group {
 	uint32_t *olds, *news; /* parts without a twin so far that share a plain name; HP_NONE = matched meanwhile */
 	uint32_t olds_cnt, news_cnt;
+	bool last;    /* nothing better will be known: match by position too */
+	bool matched; /* out: something was */
 };
 HP_MUST_CHECK int hp_group_match(struct hp_cmp *cmp, struct hp_group *group, struct hp_err *err);
 void hp_twin_set(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part);

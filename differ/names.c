@@ -73,6 +73,42 @@ unique_id(const char *name, size_t *ret_from, size_t *ret_to)
 	*ret_to = to;
 }
 
+/* Lambdas and unnamed types are numbered within their function, by clang's own names within the file: one more before them
+ * and all have other names. Bytes of the number at ${s}: "E0_" behind "Ul" and "Ut0_" (Itanium C++ ABI 5.1.8), or clang's
+ * identifier "$_0" with the length before it. 0 = something else. */
+static size_t
+closure_number_len(const char *name, const char *s)
+{
+	const char *ul = strstr(name, "Ul"), *p = s;
+	size_t len = 0, skip = 0;
+
+	if (strncmp(name, "_Z", 2) != 0)
+		return 0;
+	if ((s[0] == 'E' && ul != NULL && ul < s) || strncmp(s, "Ut", 2) == 0) {
+		skip = s[0] == 'E' ? 1 : 2;
+		while (isdigit((unsigned char)s[skip]))
+			skip++;
+		return s[skip] == '_' ? skip + 1 : 0;
+	}
+	while (isdigit((unsigned char)*p) && len < 100)
+		len = len * 10 + (size_t)(*p++ - '0');
+	if (len < 3 || strnlen(p, len) < len || strncmp(p, "$_", 2) != 0)
+		return 0;
+	for (size_t i = 2; i < len; i++)
+		if (!isdigit((unsigned char)p[i]))
+			return 0;
+	return (size_t)(p - s) + len;
+}
+
+bool
+hp_name_is_closure(const char *name)
+{
+	for (const char *s = name; *s != '\0'; s++)
+		if (closure_number_len(name, s) > 0)
+			return true;
+	return false;
+}
+
 const char *
 hp_name_plain(struct hp_arena *arena, const char *name)
 {
@@ -81,7 +117,7 @@ hp_name_plain(struct hp_arena *arena, const char *name)
 	char *plain;
 
 	unique_id(name, &from, &to);
-	if ((dot == NULL || dot[1] == '\0') && from == to)
+	if ((dot == NULL || dot[1] == '\0') && from == to && !hp_name_is_closure(name))
 		return name;
 	plain = hp_arena_strndup(arena, name, len);
 	if (plain == NULL)
@@ -95,6 +131,9 @@ hp_name_plain(struct hp_arena *arena, const char *name)
 			i += skip;
 		} else if (i > 0 && name[i] == '.' && (skip = number_len(name + i)) > 0) {
 			plain[n++] = '.';
+			i += skip;
+		} else if ((skip = closure_number_len(name, name + i)) > 0) {
+			plain[n++] = '$';
 			i += skip;
 		} else {
 			plain[n++] = name[i++];

@@ -78,6 +78,13 @@ points_of_part(struct finder *f, uint32_t part, struct hp_err *err)
 	return r;
 }
 
+/* Exception tables refer to clang's unnamed pointers to type_info objects, one after the other in .data. */
+static bool
+is_lsda_section(const struct hp_side *side, uint32_t sec_idx)
+{
+	return strncmp(side->elf->secs[sec_idx].name, ".gcc_except_table", 17) == 0;
+}
+
 static int
 by_place(const void *a, const void *b)
 {
@@ -124,7 +131,8 @@ hp_side_points(struct hp_side *side, struct hp_err *err)
 		                      (side->ident[i] == HP_IDENT_CONTENT && p->sym_idx == HP_NONE && p->kind != HP_PART_MERGE);
 	}
 	for (uint32_t i = 0; i < side->parts->cnt && r == 0; i++)
-		if (hp_side_part(side, i)->kind != HP_PART_SPECIAL && refers_to_wanted(&f, i))
+		if ((hp_side_part(side, i)->kind != HP_PART_SPECIAL || is_lsda_section(side, hp_side_part(side, i)->sec_idx)) &&
+		    refers_to_wanted(&f, i))
 			r = points_of_part(&f, i, err);
 	if (r == 0)
 		r = store_points(&f, err);
@@ -166,7 +174,7 @@ walk_eh_frame(struct hp_side *side, const struct hp_sec *sec)
 			if (rels[rel].off == at + 8)
 				part = hp_parts_at(side->parts, target, off);
 			else if (part != HP_NONE && rels[rel].off > at + 8 &&
-			         strncmp(side->elf->secs[target].name, ".gcc_except_table", 17) == 0)
+			         is_lsda_section(side, target))
 				side->lsda_rel[part] = rel;
 		}
 		at = end;
@@ -179,7 +187,7 @@ hp_side_lsda(struct hp_side *side, struct hp_err *err)
 	bool any = false;
 
 	for (uint32_t s = 1; s < side->elf->secs_cnt && !any; s++)
-		any = strncmp(side->elf->secs[s].name, ".gcc_except_table", 17) == 0;
+		any = is_lsda_section(side, s);
 	if (!any)
 		return 0;
 	side->eh_sec = hp_elf_find_sec(side->elf, ".eh_frame");

@@ -108,8 +108,9 @@ static const struct hp_rule rules[] = {
 	  "A variable moved between constant, writable, and thread-local storage. The running process has it in the old "
 	  "place." },
 	{ (enum hp_rule_id)2017, "HP2017", "twin cannot be told",
-	  "Several variables or functions share a name, and neither debug information, contents nor users say which of "
-	  "them belongs to which of the original. hpbuild does not guess. Build with -g, or rename one of them." },
+	  "Several variables or functions share a name (lambdas of one function do), and neither debug information, "
+	  "contents nor users say which of them belongs to which of the original. hpbuild does not guess. Build with -g, or "
+	  "rename one of them." },
 	{ (enum hp_rule_id)2018, "HP2018", "aliases split or joined",
 	  "Symbols that share one body in the original have different bodies in the patched object (functions with equal "
 	  "code had been folded): redirecting the shared entry would change the other function too. Or the reverse: functions "

@@ -196,6 +196,15 @@ hp_side_edges(struct hp_side *side, uint32_t part, struct hp_err *err)
 }
 
 uint64_t
+hp_side_name_hash(const struct hp_side *side, const char *name)
+{
+	const char *plain = hp_name_is_closure(name) ? hp_name_plain(&side->cmp->arena, name) : name;
+
+	name = plain != NULL ? plain : name;
+	return hp_hash(name, hp_name_base_len(name));
+}
+
+uint64_t
 hp_side_owner(const struct hp_side *side, uint32_t part)
 {
 	const struct hp_part *p = hp_side_part(side, part);
@@ -203,7 +212,7 @@ hp_side_owner(const struct hp_side *side, uint32_t part)
 
 	if (p->sym_idx == HP_NONE)
 		return hp_hash_mix(part, p->sec_idx);
-	return hp_hash(name, hp_name_base_len(name));
+	return hp_side_name_hash(side, name);
 }
 
 int

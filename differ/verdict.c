@@ -132,6 +132,9 @@ one_function(struct hp_cmp *cmp, uint32_t part, const struct hp_map *names, stru
 		return hook(cmp, part, err);
 	if (ns->change[part] == HP_CHANGED)
 		r = changed_function(cmp, part, err);
+	else if (ns->change[part] == HP_NEW && cmp->ambiguous[part] && hp_name_is_closure(hp_part_name(ns->parts, part)))
+		r = add(cmp, HP_RULE_AMBIGUOUS, ns, part, err,
+		        "several lambdas here; which one it was cannot be told, and whoever holds the old one runs its old code");
 	else if (ns->change[part] == HP_NOISE)
 		r = add(cmp, HP_RULE_LINE_NOISE, ns, part, err, cmp->pair->diff[part].why);
 	else if (has_type(ns, part, STT_GNU_IFUNC) &&

@@ -5,7 +5,7 @@ LIST has two lines an answer: "ANSWER.json EXPECTATION...", and what to call it 
 
 verdict=X[,Y]    the verdict is one of these
 changed=f,g      exactly these functions changed (also new=, removed=, noise=); "changed=" means none
-changed+=f       these are among them
+changed+=f       these are among them; changed!=f: these are not
 rule=HP2001,...  reasons with these rules are there; HP2006:name: about this symbol
 norule=HP2001    none with these
 """
@@ -41,6 +41,8 @@ def judge(path, expectations, title):
             ok = not want & rules
         elif key.endswith("+"):
             ok = want <= got[key[:-1]]
+        elif key.endswith("!"):
+            ok = not want & got[key[:-1]]
         else:
             ok = want == got[key]
         if not ok:

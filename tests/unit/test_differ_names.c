@@ -27,6 +27,14 @@ test_plain(void **state)
 		{ "__UNIQUE_ID_x", "__UNIQUE_ID_x" },
 		{ "__UNIQUE_ID_2", "__UNIQUE_ID_" },
 		{ "v1.2beta", "v1.2beta" },
+		{ "_ZZ1fvENKUliE_clEi", "_ZZ1fvENKUli$clEi" },
+		{ "_ZZ1fvENKUliE10_clEi", "_ZZ1fvENKUli$clEi" },
+		{ "_ZZ1fvEN3$_08__invokeEi", "_ZZ1fvEN$8__invokeEi" },
+		{ "_ZNK4$_17clEv", "_ZNK$clEv" },
+		{ "_ZN1aUt0_1bE", "_ZN1a$1bE" },
+		{ "_Z1fi", "_Z1fi" },
+		{ "f$_0", "f$_0" },
+		{ "MyUlE_", "MyUlE_" },
 		{ "", "" },
 	};
 	struct hp_arena arena = { 0 };
