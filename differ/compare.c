@@ -94,7 +94,9 @@ hp_compare_edges(struct hp_cmp *cmp, const struct hp_edge *old_edge, const struc
 	if (o->part_idx == HP_NONE || n->part_idx == HP_NONE)
 		return outer_equal(cmp, o, n);
 	if (cmp->old_side.ident[o->part_idx] == HP_IDENT_NAME && cmp->new_side.ident[n->part_idx] == HP_IDENT_NAME)
-		return cmp->old_side.twin[o->part_idx] == n->part_idx && o->off == n->off;
+		return cmp->old_side.twin[o->part_idx] != n->part_idx
+		               ? 0
+		               : hp_relax_same_place(cmp, o->part_idx, n->part_idx, o->off, n->off, err);
 	if (cmp->old_side.ident[o->part_idx] == HP_IDENT_NAME || cmp->new_side.ident[n->part_idx] == HP_IDENT_NAME)
 		return 0;
 	if (is_kernel_static(&cmp->old_side, o->part_idx) && is_kernel_static(&cmp->new_side, n->part_idx))
@@ -213,9 +215,9 @@ hp_compare_parts(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, struc
 	if (!same_kind(cmp, old_part, new_part))
 		return differ_at(ret, HP_MIS_KIND, 0, HP_NONE, HP_NONE);
 	r = hp_compare_range(cmp, old_part, 0, new_part, 0, len, ret, err);
-	if (r != 1)
-		return r;
-	return o->len == n->len ? 1 : differ_at(ret, HP_MIS_LEN, len, HP_NONE, HP_NONE);
+	if (r == 1 && o->len != n->len)
+		r = differ_at(ret, HP_MIS_LEN, len, HP_NONE, HP_NONE);
+	return r == 0 && hp_part_is_func(n) ? hp_relax_equal(cmp, old_part, new_part, err) : r;
 }
 
 /* A changed constant makes its readers changed: they must read the package's copy. Constants that hold the address of a changed

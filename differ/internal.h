@@ -78,6 +78,7 @@ struct hp_cmp {
 	bool loose; /* places in the source that the compiler put into data count as equal: hp_noise_check() */
 	uint32_t *
 		table; /* [new parts] what made it changed: a constant that it reads, a function whose labels it holds; HP_NONE */
+	struct hp_relax **relax;    /* [new parts] shapes of functions, NULL until needed; see relax.c */
 	bool *ambiguous;            /* [new parts] a twin exists among several that could not be told apart */
 	struct hp_reasons *reasons; /* into the arena that outlives the pair's work */
 };
@@ -180,6 +181,13 @@ HP_MUST_CHECK int hp_compare_range(struct hp_cmp *cmp, uint32_t old_part, uint64
 uint32_t hp_edges_first(const struct hp_side *side, uint32_t part, uint64_t off);
 /* hp_compare_all(cmp, err): fill both sides' change arrays. */
 HP_MUST_CHECK int hp_compare_all(struct hp_cmp *cmp, struct hp_err *err);
+
+/* relax.c */
+/* hp_relax_equal(cmp, old_part, new_part, err): equal functions but for the lengths of jumps and for nops that align: 1, 0.
+ * hp_relax_same_place(...): the offsets mean the same place of both versions (equal, where these have no common shape): 1, 0. */
+HP_MUST_CHECK int hp_relax_equal(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, struct hp_err *err);
+HP_MUST_CHECK int hp_relax_same_place(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, int64_t old_off, int64_t new_off,
+                                      struct hp_err *err);
 
 /* commons.c */
 /* hp_compare_commons(cmp, err): common symbols, which are no parts; adds their reasons. After hp_compare_all(). */

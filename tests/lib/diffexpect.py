@@ -8,10 +8,32 @@ changed=f,g      exactly these functions changed (also new=, removed=, noise=); 
 changed+=f       these are among them; changed!=f: these are not
 rule=HP2001,...  reasons with these rules are there; HP2006:name: about this symbol
 norule=HP2001    none with these
+
+Answers whose titles differ only in -ffunction-sections must agree, unless sections=differ.
 """
 
 import json
 import sys
+
+
+def without_sections(title):
+    return " ".join(w for w in title.split() if w not in ("-ffunction-sections", "-fdata-sections"))
+
+
+def agree(answers):
+    """answers: {title: path}. Objects with and without sections for each function have the same changes and verdict."""
+    groups, bad = {}, 0
+    for title, path in answers.items():
+        with open(path) as f:
+            answer = json.load(f)
+        found = {(x["change"], x["name"]) for o in answer["objects"] for x in o["functions"]}
+        groups.setdefault(without_sections(title), []).append((title, answer["verdict"], found))
+    for same in groups.values():
+        for title, verdict, found in same[1:]:
+            if (verdict, found) != same[0][1:]:
+                bad += 1
+                print("%s: %s %s, but %s: %s %s" % (title, verdict, sorted(found), *same[0][:2], sorted(same[0][2])))
+    return bad
 
 
 def judge(path, expectations, title):
@@ -33,7 +55,9 @@ def judge(path, expectations, title):
     for e in expectations:
         key, _, value = e.partition("=")
         want = set(value.split(",")) - {""}
-        if key == "verdict":
+        if key == "sections":
+            ok = True
+        elif key == "verdict":
             ok = answer["verdict"] in want
         elif key == "rule":
             ok = want <= rules
@@ -60,7 +84,9 @@ def judge(path, expectations, title):
 def main(argv):
     with open(argv[1]) as f:
         lines = f.read().splitlines()
-    bad = sum(judge(a.split()[0], a.split()[1:], title) for a, title in zip(lines[0::2], lines[1::2]))
+    rows = [(a.split()[0], a.split()[1:], title) for a, title in zip(lines[0::2], lines[1::2])]
+    bad = sum(judge(*row) for row in rows)
+    bad = bad or agree({title: path for path, want, title in rows if "sections=differ" not in want})
     return 1 if bad else 0
 
 
