@@ -8,6 +8,9 @@
  * the stack; an operand of any other instruction; a register that a call may pass or that the function may return. What a call
  * may pass is what the callee's declaration says (DWARF); without one, all six. So is a jump to an address that we do not know.
  *
+ * A table of labels (computed gotos) is read to jump: such a jump goes to one of its labels, whatever else is in registers. It
+ * must be certain on every path that the place was read from this table, and all indirect jumps of the function must be such.
+ *
  * "May hold an address of it" is enough to escape. For comparisons it must be one on every path, because comparing an unknown
  * pointer with it tells whether that one is the old address. */
 #include <stdlib.h>
@@ -25,6 +28,7 @@
 /* Registers that hold an address of the constant; bit n = register n. */
 struct taint {
 	uint16_t may, must;
+	uint16_t label; /* hold what was read from a table of labels, on every path */
 };
 
 struct walk {
@@ -35,6 +39,7 @@ struct walk {
 	uint8_t *state;        /* [code.len] enum */
 	uint32_t *todo;        /* stack of offsets */
 	uint32_t todo_cnt;
+	bool labels;           /* the constant is a table of labels of this function, and nothing else: computed gotos */
 	bool exact;            /* all paths are known */
 	bool lands;            /* exceptions may land in it */
 	bool escapes;
@@ -75,7 +80,8 @@ reach(struct walk *w, uint64_t off, struct taint t)
 	if (w->state[off] & SEEN) {
 		t.may |= at->may;
 		t.must &= at->must;
-		if (t.may == at->may && t.must == at->must)
+		t.label &= at->label;
+		if (t.may == at->may && t.must == at->must && t.label == at->label)
 			return;
 	}
 	*at = t;
@@ -173,9 +179,37 @@ walk_call(struct walk *w, const struct step *s, struct taint t)
 	if (s->branch == NULL || !is_local(w->side, s->branch))
 		t.may &= CALLEE_SAVED;
 	t.must &= t.may & CALLEE_SAVED;
+	t.label &= CALLEE_SAVED;
 	w->escapes |= w->lands && t.may != 0;
 	if (s->off + s->insn.len < w->code.len) /* else it does not return */
 		reach(w, s->off + s->insn.len, t);
+}
+
+/* The memory operand is an entry of the table of labels. */
+static bool
+reads_label(const struct walk *w, const struct step *s, struct taint t)
+{
+	uint16_t base = t.may & s->flow.addr;
+
+	if (!w->labels || s->flow.stores)
+		return false;
+	return s->in_memory ? base == 0 : base != 0 && (base & (base - 1)) == 0 && (t.must & base) == base;
+}
+
+static void
+walk_indirect(struct walk *w, const struct step *s, struct taint t)
+{
+	const struct hp_edge *entries = w->side->edges[w->target];
+	bool from_register = s->flow.addr == 0 && s->flow.read != 0 && (s->flow.read & ~t.label) == 0;
+
+	if (!w->labels) {
+		w->escapes |= t.may != 0;
+	} else if (!from_register && !reads_label(w, s, t)) {
+		w->escapes = true;
+	} else {
+		for (uint32_t i = 0; i < w->side->edges_cnt[w->target]; i++)
+			reach(w, (uint64_t)entries[i].ref.off, t);
+	}
 }
 
 static void
@@ -186,7 +220,7 @@ walk_branch(struct walk *w, const struct step *s, struct taint t)
 	size_t len;
 
 	if (s->insn.rel_len == 0) {
-		w->escapes |= t.may != 0;
+		walk_indirect(w, s, t);
 		return;
 	}
 	if (e != NULL && e->ref.part_idx == w->func && e->ref.off >= 0)
@@ -225,27 +259,27 @@ computes(const struct walk *w, const struct step *s, struct taint *t)
 {
 	const struct hp_insn_flow *f = &s->flow;
 	uint16_t dst = f->dst < 0 ? 0 : (uint16_t)(1u << f->dst), src = f->src < 0 ? 0 : (uint16_t)(1u << f->src);
-	struct taint from = { s->in_imm ? 1 : t->may & src, s->in_imm ? 1 : t->must & src };
-	struct taint mine = { t->may & dst, t->must & dst };
+	struct taint from = { .may = s->in_imm ? 1 : t->may & src, .must = s->in_imm ? 1 : t->must & src };
+	struct taint mine = { .may = t->may & dst, .must = t->must & dst };
 
 	switch (f->move) {
 	case HP_FLOW_LEA:
-		from = (struct taint){ s->in_memory ? 1 : t->may & f->addr, s->in_memory ? 1 : t->must & f->addr };
+		from = (struct taint){ .may = s->in_memory ? 1 : t->may & f->addr, .must = s->in_memory ? 1 : t->must & f->addr };
 		give(t, dst, from);
 		return true;
 	case HP_FLOW_COPY:
 		give(t, dst, from);
 		return true;
 	case HP_FLOW_CHOOSE:
-		give(t, dst, (struct taint){ from.may | mine.may, from.must != 0 && mine.must != 0 });
+		give(t, dst, (struct taint){ .may = from.may | mine.may, .must = from.must != 0 && mine.must != 0 });
 		return true;
 	case HP_FLOW_ADD:
-		give(t, dst, (struct taint){ from.may | mine.may, from.must | mine.must });
+		give(t, dst, (struct taint){ .may = from.may | mine.may, .must = from.must | mine.must });
 		return from.may == 0 || mine.may == 0;
 	case HP_FLOW_SUB:
 		if (from.may == 0)
 			return true;
-		give(t, dst, (struct taint){ 0, 0 }); /* a distance */
+		give(t, dst, (struct taint){ .may = 0 }); /* a distance */
 		return w->exact && from.must != 0 && mine.must != 0;
 	case HP_FLOW_COMPARE:
 		return compares(w, s, dst, src, *t);
@@ -255,6 +289,17 @@ computes(const struct walk *w, const struct step *s, struct taint *t)
 	t->may &= (uint16_t)~f->replaced;
 	t->must &= (uint16_t)~f->touched;
 	return !s->in_imm;
+}
+
+/* Registers that hold a label when the instruction is done. */
+static uint16_t
+labels_after(const struct walk *w, const struct step *s, struct taint t)
+{
+	const struct hp_insn_flow *f = &s->flow;
+	bool takes = f->move == HP_FLOW_COPY && f->dst >= 0 &&
+	             (f->src < 0 ? reads_label(w, s, t) : (t.label & 1u << f->src) != 0);
+
+	return (uint16_t)((t.label & ~f->touched) | (takes ? 1u << f->dst : 0));
 }
 
 static void
@@ -276,9 +321,14 @@ walk_one(struct walk *w, uint64_t off)
 		w->escapes |= t.may != 0 && (t.may & (returned(w) | CALLEE_SAVED)) != 0;
 	} else if (s.insn.branch) {
 		walk_branch(w, &s, t);
-	} else if ((t.may & s.flow.read) != 0 || !computes(w, &s, &t)) {
-		w->escapes = true;
 	} else {
+		uint16_t label = labels_after(w, &s, t);
+
+		if ((t.may & s.flow.read) != 0 || !computes(w, &s, &t)) {
+			w->escapes = true;
+			return;
+		}
+		t.label = label;
 		reach(w, off + s.insn.len, t);
 	}
 }
@@ -297,12 +347,12 @@ walk_all(struct walk *w)
 			w->exact = false;
 	}
 	w->exact &= !w->lands;
-	reach(w, 0, (struct taint){ 0, 0 });
+	reach(w, 0, (struct taint){ .may = 0 });
 	for (uint64_t off = 0; off < w->code.len && !w->escapes; off += s.insn.len) {
 		if (!fetch(w, off, &s))
 			s.insn.len = 1;
 		else if ((s.in_memory || s.in_imm) && (w->state[off] & SEEN) == 0)
-			reach(w, off, (struct taint){ 0, 0 });
+			reach(w, off, (struct taint){ .may = 0 });
 		while (w->todo_cnt > 0 && !w->escapes) {
 			uint32_t next = w->todo[--w->todo_cnt];
 
@@ -310,6 +360,21 @@ walk_all(struct walk *w)
 			walk_one(w, next);
 		}
 	}
+}
+
+/* Each word of the table is the address of a place inside ${func}. */
+static bool
+is_label_table(const struct hp_side *side, uint32_t func, uint32_t table)
+{
+	const struct hp_part *p = hp_side_part(side, table);
+
+	for (uint32_t i = 0; i < side->edges_cnt[table]; i++) {
+		const struct hp_edge *e = &side->edges[table][i];
+
+		if (e->type != R_X86_64_64 || e->off != 8u * i || e->ref.part_idx != func || e->ref.off <= 0)
+			return false;
+	}
+	return side->edges_cnt[table] > 0 && p->len == 8u * side->edges_cnt[table];
 }
 
 /* The address of ${target} leaves function ${func}. */
@@ -321,6 +386,7 @@ leaves(struct hp_side *side, uint32_t func, uint32_t target, struct hp_err *err)
 	HP_AUTO(hp_mem) uint8_t *state = calloc(code.len + 1, sizeof(*state));
 	HP_AUTO(hp_mem) uint32_t *todo = calloc(code.len + 1, sizeof(*todo));
 	struct walk w = { .side = side, .func = func, .target = target, .code = code, .at = at, .state = state, .todo = todo };
+	int r;
 
 	if (at == NULL || state == NULL || todo == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory to follow '%s'", hp_esc(hp_part_name(side->parts, func)));
@@ -328,7 +394,18 @@ leaves(struct hp_side *side, uint32_t func, uint32_t target, struct hp_err *err)
 		return 1;
 	w.exact = true;
 	w.lands = side->lsda_rel != NULL && side->lsda_rel[func] != HP_NONE;
+	r = hp_side_edges(side, target, err);
+	if (r < 0)
+		return r;
+	w.labels = !w.lands && is_label_table(side, func, target);
 	walk_all(&w);
+	if (w.escapes && w.labels) {
+		/* Without optimisation no register need hold the table at a jump. */
+		memset(state, 0, code.len);
+		w.todo_cnt = 0;
+		w.escapes = w.labels = false;
+		walk_all(&w);
+	}
 	return w.escapes;
 }
 

@@ -65,4 +65,32 @@ for cc_now in gcc clang; do
 	compile -O2 -fPIC -fno-inline
 	expect_diff verdict=refused "rule=$rule"
 done
+
+# Tables of labels: read to jump, however the table's address is held. Near misses: the address is passed on; an entry is no label.
+gotos() { # NAME ENTRY MORE EXPECTATION...
+	case_name=$1
+	for n in 3 4; do
+		cat <<END
+void keep(const void *const *); int other(void);
+int f(const unsigned char *p, int x) { static const void *const to[] = { &&a, &&b, &&c, $2 }; $3 goto *to[*p];
+a: x += $n; p++; goto *to[*p]; b: x *= 5; p++; goto *to[*p]; c: return x; d: p++; x ^= keep != 0; goto *to[*p]; }
+END
+		[ $n = 4 ] || echo ----
+	done >"$W/in"
+	sources "$1" <"$W/in"
+	shift 3
+	for cc_now in gcc clang; do
+		command -v "$cc_now" >/dev/null || continue
+		for flags_now in '-O1 -fPIE' '-O2 -fPIC' '-O2 -fPIC -ffunction-sections -fdata-sections' '-O3 -fPIE' '-Os -fPIC' $more; do
+			# shellcheck disable=SC2086
+			compile -g $flags_now
+			expect_diff changed=f "$@"
+		done
+	done
+}
+more='-O0'
+gotos label-table '&&d' '' verdict=hotpatchable norule=HP2006
+more=
+gotos label-kept '&&d' 'keep(to);' verdict=refused rule=HP2006
+gotos label-and-function '&&d, (void *)other' '' verdict=refused rule=HP2006
 check_diffs
