@@ -238,7 +238,10 @@ judge_verdict(const struct hp_packing *p, int r, const struct hp_err *err, struc
 static struct hp_diff_options
 diff_options(const struct hp_packing *p)
 {
-	return (struct hp_diff_options){ .jobs = (unsigned)p->jobs, .waivers_path = p->waivers, .progress = show_progress };
+	return (struct hp_diff_options){ .jobs = (unsigned)p->jobs,
+		                         .waivers_path = p->waivers,
+		                         .entries_checked = true,
+		                         .progress = show_progress };
 }
 
 int

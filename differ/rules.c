@@ -96,8 +96,9 @@ static const struct hp_rule rules[] = {
 	  "when. Or it describes a place inside a function that changed (a label in inline assembly), and knows the old body "
 	  "only." },
 	{ (enum hp_rule_id)2013, "HP2013", "function too short to redirect",
-	  "The old function has fewer bytes than the jump that is written over its entry (5 bytes). Change a caller "
-	  "instead, or build with -fpatchable-function-entry." },
+	  "The old function has fewer bytes than the jump that is written over its entry (5 bytes). pack "
+	  "and build see the baseline: they accept it when unused padding behind the function has room for the jump. Else "
+	  "change a caller instead, or build with -fpatchable-function-entry." },
 	{ (enum hp_rule_id)2014, "HP2014", "different compiler or flags",
 	  "The debug information says that the two trees were built by different compilers or with different options. "
 	  "Code differs for reasons other than the fix. Build both trees the same way." },

@@ -141,7 +141,29 @@ check_shared(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t part_idx, uint64_
 	return 0;
 }
 
-/* The jump needs HP_ENTRY_LEN bytes: the function's own, or padding behind it that is provably nothing else. */
+/* Some function of the baseline jumps into [lo, hi). */
+static bool
+jumped_to(const struct hp_module *mod, uint64_t lo, uint64_t hi)
+{
+	for (uint32_t i = 0; i < mod->syms_cnt; i++) {
+		const struct hp_mod_sym *s = &mod->syms[i];
+		struct hp_view code;
+		struct hp_insn insn;
+
+		if (s->type != STT_FUNC || !hp_module_code_at(mod, s->va, s->size, &code))
+			continue;
+		for (uint64_t off = 0; off < code.len && hp_insn_decode(code, off, &insn); off += insn.len) {
+			uint64_t to = s->va + off + insn.len + (uint64_t)insn.rel;
+
+			if (insn.rel_len > 0 && to >= lo && to < hi)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* The jump needs HP_ENTRY_LEN bytes: the function's own, or padding behind it that is provably nothing else: nops, before the
+ * next function, which nobody jumps to. Where the next function begins is known from a full symbol table only. */
 static bool
 has_room(const struct hp_module *mod, uint64_t va, uint64_t len, uint64_t entry)
 {
@@ -151,7 +173,7 @@ has_room(const struct hp_module *mod, uint64_t va, uint64_t len, uint64_t entry)
 
 	if (end >= want)
 		return true;
-	if (mod->syms_cnt == 0 || hp_module_next_func(mod, va) < want || !hp_module_code_at(mod, end, want - end, &code))
+	if (!mod->has_symtab || hp_module_next_func(mod, va) < want || !hp_module_code_at(mod, end, want - end, &code))
 		return false;
 	for (uint64_t pos = 0; end + pos < want; pos += insn.len) {
 		/* The last nop may reach beyond what is overwritten; nobody runs it. */
@@ -162,7 +184,7 @@ has_room(const struct hp_module *mod, uint64_t va, uint64_t len, uint64_t entry)
 		if (!hp_insn_decode(rest, 0, &insn) || !insn.nop)
 			return false;
 	}
-	return hp_module_next_func(mod, va) != UINT64_MAX;
+	return hp_module_next_func(mod, va) != UINT64_MAX && !jumped_to(mod, end, want);
 }
 
 /* Nothing may come back into the overwritten bytes: no branch of the old body, no return from a call. (A thread may be in the old

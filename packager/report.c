@@ -29,6 +29,9 @@ hp_describe(const struct hp_pk *pk, const struct hp_item *it, struct hp_man_func
 
 	*ret = (struct hp_man_func){ .name = it->name, .address = it->obj->places[twin].va, .size = old->len, .payload = it->va };
 	ret->entry = hp_entry_of(pk->mod, ret->address, ret->size);
+	/* A short function is patched together with the padding behind it: check_entry() has looked at that. */
+	if (ret->entry + HP_ENTRY_LEN > ret->address + ret->size)
+		ret->size = ret->entry + HP_ENTRY_LEN - ret->address;
 	if (hp_module_code_at(pk->mod, ret->address, ret->size, &code))
 		hp_hash_256(code, ret->preimage);
 }

@@ -250,6 +250,8 @@ test_entries(void **state)
 	} cases[] = {
 		{ "ret; .size work, .-work; int3", "too short" },
 		{ "ret; .size work, .-work; .p2align 4", NULL }, /* padding behind it is room enough */
+		{ "ret; .size work, .-work; 2: nop; nop; nop; nop; nop; nop; .type b, @function; b: jmp 2b; .size b, .-b",
+		  "too short" }, /* somebody jumps there */
 		{ "xor %%eax, %%eax; 1: add $1, %%eax; cmp $9, %%eax; jne 1b; ret; .size work, .-work", "jumps into" },
 		{ "mov %%edi, %%eax; nop; nop; nop; 1: add $1, %%eax; cmp $900, %%eax; jl 1b; ret; .size work, .-work", NULL },
 		{ "call *%%rdi; xor %%eax, %%eax; nop; nop; ret; .size work, .-work", "returns into" },
