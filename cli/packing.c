@@ -240,7 +240,7 @@ diff_options(const struct hp_packing *p)
 {
 	return (struct hp_diff_options){ .jobs = (unsigned)p->jobs,
 		                         .waivers_path = p->waivers,
-		                         .entries_checked = true,
+		                         .baseline_known = true,
 		                         .progress = show_progress };
 }
 

@@ -84,6 +84,29 @@ kernel_static_equal(struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_
 	return a != NULL && b != NULL && o->off == n->off && strcmp(a, b) == 0;
 }
 
+/* A local constant without a twin: one that the other side has under another name (gcc makes static ones of const locals) is as
+ * good, when the contents are equal. */
+static bool
+is_lone_constant(const struct hp_side *side, uint32_t part)
+{
+	const struct hp_part *p = hp_side_part(side, part);
+
+	return side->twin[part] == HP_NONE && p->kind == HP_PART_RODATA && p->sym_idx != HP_NONE && p->syms_cnt == 1 &&
+	       side->elf->syms[p->sym_idx].bind == STB_LOCAL;
+}
+
+static int
+named_equal(struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_ref *n, struct hp_err *err)
+{
+	struct hp_ref old_whole = { .part_idx = o->part_idx }, new_whole = { .part_idx = n->part_idx };
+
+	if (cmp->old_side.twin[o->part_idx] == n->part_idx)
+		return hp_relax_same_place(cmp, o->part_idx, n->part_idx, o->off, n->off, err);
+	if (o->off != n->off || !is_lone_constant(&cmp->old_side, o->part_idx) || !is_lone_constant(&cmp->new_side, n->part_idx))
+		return 0;
+	return hp_content_equal(cmp, &old_whole, &new_whole, err);
+}
+
 int
 hp_compare_edges(struct hp_cmp *cmp, const struct hp_edge *old_edge, const struct hp_edge *new_edge, struct hp_err *err)
 {
@@ -94,9 +117,7 @@ hp_compare_edges(struct hp_cmp *cmp, const struct hp_edge *old_edge, const struc
 	if (o->part_idx == HP_NONE || n->part_idx == HP_NONE)
 		return outer_equal(cmp, o, n);
 	if (cmp->old_side.ident[o->part_idx] == HP_IDENT_NAME && cmp->new_side.ident[n->part_idx] == HP_IDENT_NAME)
-		return cmp->old_side.twin[o->part_idx] != n->part_idx
-		               ? 0
-		               : hp_relax_same_place(cmp, o->part_idx, n->part_idx, o->off, n->off, err);
+		return named_equal(cmp, o, n, err);
 	if (cmp->old_side.ident[o->part_idx] == HP_IDENT_NAME || cmp->new_side.ident[n->part_idx] == HP_IDENT_NAME)
 		return 0;
 	if (is_kernel_static(&cmp->old_side, o->part_idx) && is_kernel_static(&cmp->new_side, n->part_idx))

@@ -83,13 +83,15 @@ same_bytes(const struct hp_tree *tree, size_t i, struct hp_buf *scratch, struct 
 }
 
 static int
-compare_one(const struct hp_tree *tree, size_t i, struct hp_buf *scratch, struct hp_result *ret, struct hp_err *err)
+compare_one(const struct hp_tree *tree, size_t i, const struct hp_diff_options *opts, struct hp_buf *scratch,
+            struct hp_result *ret, struct hp_err *err)
 {
 	int r = same_bytes(tree, i, scratch, err);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
 	ret->pair.path = tree->files[i].path;
+	ret->baseline_known = opts->baseline_known;
 	r = load_side(tree, i, true, &ret->pair.old_obj, err);
 	if (r == 0)
 		r = load_side(tree, i, false, &ret->pair.new_obj, err);
@@ -133,7 +135,7 @@ work(void *arg)
 		(void)pthread_mutex_unlock(&run->lock);
 		if (i >= run->tree->cnt)
 			return NULL;
-		r = compare_one(run->tree, i, &scratch, &run->results[i], &err);
+		r = compare_one(run->tree, i, run->opts, &scratch, &run->results[i], &err);
 		record(run, i, r, &err);
 	}
 }

@@ -16,7 +16,8 @@ struct hp_diff_options {
 	unsigned jobs;            /* threads; 0 = one per CPU */
 	const char *waivers_path; /* JSON file of accepted refusals (hpbuild-diff(1)), NULL = none */
 	const char *today;        /* "2026-11-24" (UTC), decides which waivers have expired; NULL = none has */
-	bool entries_checked;     /* the caller looks for room at each entry in the baseline (packager): HP2013 is only noted */
+	bool baseline_known;      /* the caller has the baseline and looks itself (packager): for room at short functions
+	                           * (HP2013), and whether a function whose signature changed is exported; only noted then */
 	void (*progress)(void *ctx, size_t done, size_t total, const char *path); /* NULL = none */
 	void *progress_ctx;
 };

@@ -125,7 +125,8 @@ is_exportable(struct hp_cmp *cmp, uint32_t part)
 	const struct hp_side *ns = &cmp->new_side;
 	const struct hp_sym *sym = &ns->elf->syms[hp_side_part(ns, part)->sym_idx];
 
-	if (sym->bind == STB_LOCAL || sym->vis == STV_HIDDEN || sym->vis == STV_INTERNAL)
+	/* With the baseline at hand the packager sees what is exported. */
+	if (sym->bind == STB_LOCAL || sym->vis == STV_HIDDEN || sym->vis == STV_INTERNAL || cmp->baseline_known)
 		return false;
 	return ns->elf->machine != EM_X86_64 || may_be_shared(cmp);
 }

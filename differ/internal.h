@@ -80,6 +80,7 @@ struct hp_cmp {
 		table; /* [new parts] what made it changed: a constant that it reads, a function whose labels it holds; HP_NONE */
 	struct hp_relax **relax;    /* [new parts] shapes of functions, NULL until needed; see relax.c */
 	bool *ambiguous;            /* [new parts] a twin exists among several that could not be told apart */
+	bool baseline_known;        /* as in hp_diff_options */
 	struct hp_reasons *reasons; /* into the arena that outlives the pair's work */
 };
 

@@ -219,7 +219,7 @@ int
 hp_pair_compare(struct hp_result *ret, struct hp_err *err)
 {
 	struct hp_pair *pair = &ret->pair;
-	struct hp_cmp cmp = { .pair = pair, .reasons = &ret->reasons };
+	struct hp_cmp cmp = { .pair = pair, .baseline_known = ret->baseline_known, .reasons = &ret->reasons };
 	int r = check_pair(pair, err);
 
 	ret->reasons.arena = &ret->arena;

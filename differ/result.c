@@ -163,7 +163,7 @@ hp_result_merge(struct hp_result *results, size_t cnt, const struct hp_diff_opti
 	}
 	if (r == 0)
 		r = merge_producers(results, cnt, set, err);
-	if (opts->entries_checked)
+	if (opts->baseline_known)
 		leave_to_packager(&all);
 	if (r == 0)
 		r = apply_waivers(&all, opts, err);

@@ -13,6 +13,7 @@ struct hp_result {
 	const char **producers; /* DW_AT_producer of the patched object's units, when it has changed functions */
 	size_t producers_cnt;
 	uint16_t machine; /* EM_*; 0 = not read, the files are identical */
+	bool baseline_known; /* as in hp_diff_options; set before the comparison */
 	bool keep;        /* something differs in meaning */
 };
 

@@ -84,7 +84,8 @@ static const struct hp_rule rules[] = {
 	{ (enum hp_rule_id)2009, "HP2009", "signature changed with other callers",
 	  "A function's parameters or return type changed, and callers may exist that were not built for the new one: "
 	  "functions that are not in the package, in any object of the trees; whoever holds its address; other modules, when "
-	  "it may be exported: not hidden, and compiled with -fPIC or by a compiler that does not say how." },
+	  "it may be exported: not hidden, and compiled with -fPIC or by a compiler that does not say how (pack and build "
+	  "look into the baseline instead)." },
 	{ (enum hp_rule_id)2010, "HP2010", "type of a variable changed",
 	  "A variable with static storage has another type. What it holds in the running process was written as the old "
 	  "type." },

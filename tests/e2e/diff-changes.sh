@@ -250,6 +250,19 @@ int e(void) { return 1; } int f(void) { static int n; return n += 3; } int g(voi
 EOF
 every -- verdict=hotpatchable changed=e
 
+sources const-local-renamed <<'EOF'
+int use(const int *); int f(int x) { static const int t[] = { 3, 5, 8, 13 }; return use(t + x); }
+----
+int use(const int *); int f(int x) { static const int u[] = { 3, 5, 8, 13 }; return use(u + x); }
+EOF
+every -- verdict=nothing changed=
+sources const-local-renamed-changed <<'EOF'
+int use(const int *); int f(int x) { static const int t[] = { 3, 5, 8, 13 }; return use(t + 1 + (x & 1)); }
+----
+int use(const int *); int f(int x) { static const int u[] = { 2, 5, 8, 13 }; return use(u + 1 + (x & 1)); }
+EOF
+every -- verdict=hotpatchable changed=f
+
 sources custom-section <<'EOF'
 struct e { int v; }; static const struct e one __attribute__((section("table"), used)) = { 1 }; int f(void) { return 1; }
 ----

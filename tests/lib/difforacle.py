@@ -3,6 +3,7 @@
 usage: difforacle.py edit SEED SOURCE        print the C source with one random change in a function
        difforacle.py reorder SEED SOURCE     print it with its functions in another order
        difforacle.py check OLD NEW ANSWER    compare functions of two linked programs (OLD.o, NEW.o: their objects); ANSWER: `hpbuild diff --json` of their objects
+       difforacle.py none ANSWER             fail when a function is reported
 check fails when a function differs that is not reported, and when one is reported that does not differ.
 """
 
@@ -203,6 +204,9 @@ def check(old_path, new_path, answer_path):
 def main(argv):
     if argv[1] == "check":
         return check(*argv[2:])
+    if argv[1] == "none":
+        with open(argv[2]) as f:
+            return 1 if any(o["functions"] for o in json.load(f)["objects"]) else 0
     with open(argv[3]) as f:
         sys.stdout.write({"edit": edit, "reorder": reorder}[argv[1]](int(argv[2]), f.read()))
     return 0
