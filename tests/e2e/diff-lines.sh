@@ -148,14 +148,15 @@ for cc_now in gcc clang; do
 	done
 done
 
-# The sanitizer's data hold line numbers: what moved is not told apart from a change, and never the other way round.
+# The sanitizer's data hold line numbers: f is noise where gcc gives them a section of their own (diff-compiler.sh), changed
+# elsewhere; a real change beside them is never swallowed.
 {
 	printf 'int f(int a, int b)\n{\n\treturn a + b;\n}\nint fix(int a)\n{\n\treturn a ^ 1;\n}\n'
 	echo ----
 	printf '\nint f(int a, int b)\n{\n\treturn a + b;\n}\nint fix(int a)\n{\n\treturn a ^ 2;\n}\n'
 } >"$W/in"
 sources ubsan <"$W/in"
-OPTS='-O0 -O2' every -fsanitize=undefined -- verdict=hotpatchable changed=f,fix
+OPTS='-O0 -O2' every -fsanitize=undefined -- verdict=hotpatchable changed+=fix
 {
 	printf 'int f(int a, int b)\n{\n\treturn a + b;\n}\nint fix(int a)\n{\n\treturn a ^ 1;\n}\n'
 	echo ----
