@@ -8,6 +8,7 @@
 #include "cli/out.h"
 #include "cli/rollback.h"
 #include "cli/trust.h"
+#include "cli/verify_imports.h"
 #include "formats/hash.h"
 #include "formats/limits.h"
 #include "formats/pkg_baseline.h"
@@ -16,6 +17,7 @@
 static struct hp_opt_list arg_trust, arg_baselines;
 static uint64_t arg_require = 1;
 static struct hp_rollback arg_rollback;
+static const char *arg_sysroot;
 static bool arg_ignore_unknown, arg_json;
 
 static const struct hp_opt opts[] = {
@@ -23,6 +25,7 @@ static const struct hp_opt opts[] = {
 	{ 0, "require", HP_OPT_U64, &arg_require, "N", "this many trusted keys must have signed (default: 1)" },
 	{ 0, "ignore-unknown", HP_OPT_FLAG, &arg_ignore_unknown, NULL, "skip signatures of unknown keys" },
 	{ 0, "baseline", HP_OPT_LIST, &arg_baselines, "FILE", "the package must fit this module; may be repeated" },
+	{ 0, "sysroot", HP_OPT_STR, &arg_sysroot, "DIR", "where the baselines' libraries are (default: /)" },
 	HP_OPT_ROLLBACK(arg_rollback),
 	{ 0, "json", HP_OPT_FLAG, &arg_json, NULL, "print JSON" },
 	HP_OPT_COMMON,
@@ -39,11 +42,12 @@ static const struct hp_usage usage = {
 /* What is known of one target besides the package itself. */
 struct checked {
 	bool baseline;
-	struct hp_fixups_checked fixups;
+	uint32_t fixups_cnt;
+	struct hp_imports_checked imports;
 };
 
 static int
-check_baseline(const char *path, const struct hp_pkg *pkg, struct checked *checked, struct hp_err *err)
+check_baseline(const char *path, struct hp_pkg *pkg, struct checked *checked, struct hp_err *err)
 {
 	HP_AUTO(hp_buf) struct hp_buf file = { 0 };
 	HP_AUTO(hp_module) struct hp_module *mod = NULL;
@@ -55,7 +59,9 @@ check_baseline(const char *path, const struct hp_pkg *pkg, struct checked *check
 	if (r == 0)
 		r = hp_pkg_check_baseline(pkg->man, mod->elf, &idx, err);
 	if (r == 0)
-		r = hp_pkg_check_fixups(pkg, idx, mod, &checked[idx].fixups, err);
+		r = hp_pkg_check_fixups(pkg, idx, mod, &checked[idx].fixups_cnt, err);
+	if (r == 0)
+		r = hp_verify_imports(pkg, idx, hp_buf_view(&file), path, arg_sysroot, &pkg->arena, &checked[idx].imports, err);
 	if (r == 0)
 		checked[idx].baseline = true;
 	return r;
@@ -72,11 +78,11 @@ json_target(const struct hp_man_target *t, const struct checked *c)
 		for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 			(void)json_array_append_new(not, json_string(all[i]));
 	}
-	if (t->imports_cnt > c->fixups.imports_cnt)
+	if (t->imports_cnt > c->imports.cnt)
 		(void)json_array_append_new(not, json_string("imports"));
 	return json_pack("{s:o, s:b, s:I, s:I, s:I, s:o}", "name", hp_json_text(t->name), "baseline_checked", c->baseline,
-	                 "functions", (json_int_t)t->funcs_cnt, "fixups_checked", (json_int_t)c->fixups.fixups_cnt,
-	                 "imports_checked", (json_int_t)c->fixups.imports_cnt, "not_checked", not);
+	                 "functions", (json_int_t)t->funcs_cnt, "fixups_checked", (json_int_t)c->fixups_cnt,
+	                 "imports_checked", (json_int_t)c->imports.cnt, "not_checked", not);
 }
 
 static void
@@ -104,14 +110,14 @@ report_target(const struct hp_man_target *t, const struct checked *c)
 {
 	if (c->baseline)
 		hp_out("target     %s: baseline checked (build ID, CPU, %zu functions, %u fixups into it)\n", hp_esc(t->name),
-		       t->funcs_cnt, c->fixups.fixups_cnt);
+		       t->funcs_cnt, c->fixups_cnt);
 	else
 		hp_out("target     %s: baseline NOT checked (no --baseline): build ID, CPU, %zu functions, fixups\n",
 		       hp_esc(t->name), t->funcs_cnt);
-	if (t->imports_cnt > c->fixups.imports_cnt)
-		hp_out("           NOT checked: %zu imports that a library must have%s%s%s\n",
-		       t->imports_cnt - c->fixups.imports_cnt, c->baseline ? ", such as '" : "",
-		       c->baseline ? hp_esc(c->fixups.unknown_import) : "", c->baseline ? "'" : "");
+	if (t->imports_cnt > c->imports.cnt)
+		hp_out("           NOT checked: %zu imports%s%s%s\n", t->imports_cnt - c->imports.cnt,
+		       c->baseline ? ", because '" : "", c->baseline ? hp_esc(c->imports.missing) : "",
+		       c->baseline ? "' was not found" : "");
 }
 
 static void

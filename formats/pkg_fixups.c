@@ -178,7 +178,7 @@ check_slot(const struct check *c)
 }
 
 static int
-check_payload(const struct hp_pkg *pkg, size_t payload, size_t idx, struct check *c, struct hp_fixups_checked *ret)
+check_payload(const struct hp_pkg *pkg, size_t payload, size_t idx, struct check *c, uint32_t *ret_cnt)
 {
 	struct hp_view table = pkg->payloads[payload].fixups;
 	int r = table.len == 0 ? 0 : hp_image_read(pkg->payloads[payload].image, &c->img, c->err);
@@ -191,60 +191,19 @@ check_payload(const struct hp_pkg *pkg, size_t payload, size_t idx, struct check
 			continue;
 		find_use(c);
 		r = c->f.kind == HP_KIND_MODULE ? check_module(c) : check_slot(c);
-		ret->fixups_cnt++;
+		(*ret_cnt)++;
 	}
 	return r;
 }
 
-/* The import is something that the package adds to another of its modules. */
-static bool
-is_peer(const struct hp_pkg *pkg, size_t idx, uint32_t import)
-{
-	struct hp_view table = pkg->payloads[idx].fixups;
-
-	for (uint32_t i = 0; i < table.len / HP_FIXUP_LEN; i++) {
-		struct hp_fixup f = hp_fixup_get(table, i);
-
-		if (f.kind == HP_KIND_PEER && f.import == import)
-			return true;
-	}
-	return false;
-}
-
-static int
-check_imports(const struct hp_pkg *pkg, size_t idx, const struct hp_module *mod, struct hp_fixups_checked *ret,
-              struct hp_err *err)
-{
-	const struct hp_man_target *t = &pkg->man->targets[idx];
-	uint64_t v;
-
-	for (size_t i = 0; i < t->imports_cnt; i++) {
-		const char *name = t->imports[i].name;
-
-		if (mod->elf->dynsyms_cnt <= 1)
-			return hp_err_set(err, HP_E_BASELINE,
-			                  "import '%s': '%s' has no dynamic symbols, nothing can be bound for it", hp_esc(name),
-			                  hp_esc(mod->elf->path));
-		if (is_peer(pkg, idx, (uint32_t)i) || hp_module_import(mod, name) != NULL ||
-		    hp_map_get_str(&mod->exports, name, &v))
-			ret->imports_cnt++;
-		else if (ret->unknown_import == NULL)
-			ret->unknown_import = name;
-	}
-	return 0;
-}
-
 int
-hp_pkg_check_fixups(const struct hp_pkg *pkg, size_t idx, const struct hp_module *mod, struct hp_fixups_checked *ret,
-                    struct hp_err *err)
+hp_pkg_check_fixups(const struct hp_pkg *pkg, size_t idx, const struct hp_module *mod, uint32_t *ret_cnt, struct hp_err *err)
 {
 	struct check c = { .mod = mod, .err = err };
 	int r = 0;
 
-	*ret = (struct hp_fixups_checked){ 0 };
+	*ret_cnt = 0;
 	for (size_t p = 0; p < pkg->man->targets_cnt && r == 0; p++)
-		r = check_payload(pkg, p, idx, &c, ret);
-	if (r == 0)
-		r = check_imports(pkg, idx, mod, ret, err);
+		r = check_payload(pkg, p, idx, &c, ret_cnt);
 	return r < 0 ? hp_err_add(err, "'%s'", hp_esc(mod->elf->path)) : 0;
 }

@@ -9,18 +9,10 @@
 #include "formats/elf_module.h"
 #include "formats/package.h"
 
-/* What was looked at. */
-struct hp_fixups_checked {
-	uint32_t fixups_cnt;  /* into this module */
-	uint32_t imports_cnt; /* that the module itself imports or defines, or the package brings along */
-	/* The first of the others, NULL = none: a library must have it. Lives as long as the package. */
-	const char *unknown_import;
-};
-
-/* hp_pkg_check_fixups(pkg, idx, mod, ret, err): all fixups, of whatever payload, that lead into target ${idx}, which is ${mod};
- * and the imports of that target. HP_E_BASELINE: one leads to a section of the wrong kind or to none, or an import cannot exist;
- * HP_E_FORMAT: an image is malformed. O(bytes of code in the payloads + fixups x sections). */
-HP_MUST_CHECK int hp_pkg_check_fixups(const struct hp_pkg *pkg, size_t idx, const struct hp_module *mod,
-                                      struct hp_fixups_checked *ret, struct hp_err *err);
+/* hp_pkg_check_fixups(pkg, idx, mod, ret_cnt, err): all fixups, of whatever payload, that lead into target ${idx}, which is
+ * ${mod}; *ret_cnt of them. HP_E_BASELINE: one leads to a section of the wrong kind or to none; HP_E_FORMAT: an image is
+ * malformed. O(bytes of code in the payloads + fixups x sections). */
+HP_MUST_CHECK int hp_pkg_check_fixups(const struct hp_pkg *pkg, size_t idx, const struct hp_module *mod, uint32_t *ret_cnt,
+                                      struct hp_err *err);
 
 #endif

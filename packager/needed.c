@@ -382,6 +382,15 @@ hp_needed_is_static(const struct hp_needed *n)
 }
 
 const char *
+hp_needed_missing(const struct hp_needed *n)
+{
+	for (size_t i = 0; i < n->libs_cnt; i++)
+		if (n->libs[i]->elf == NULL)
+			return n->libs[i]->name;
+	return NULL;
+}
+
+const char *
 hp_needed_list(struct hp_needed *n)
 {
 	char *list = hp_arena_strdup(&n->arena, "");

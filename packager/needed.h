@@ -35,6 +35,8 @@ HP_MUST_CHECK int hp_needed_find(struct hp_needed *n, const char *name, const ch
                                  struct hp_err *err);
 /* hp_needed_is_static(n): there is nothing that could bind: no dynamic section, or an executable without dynamic linker. */
 bool hp_needed_is_static(const struct hp_needed *n);
+/* hp_needed_missing(n): the first library that was not found, NULL = none; lives as long as ${n}. */
+const char *hp_needed_missing(const struct hp_needed *n);
 /* hp_needed_list(n): "libm.so.6, libfoo.so (not found)", for messages; escaped, lives as long as ${n}. */
 const char *hp_needed_list(struct hp_needed *n);
 

@@ -105,15 +105,25 @@ base=now
 accepted $call "0x2000 abs64 slot $(slot GLOB_DAT printf now) 0"
 base=
 
-# Imports.
-accepted $call - -m printf
-expect_no_text out NOT
+# Imports: those of the libraries that the module needs, by name and version; weak ones may be missing.
+for import in printf printf@GLIBC_2.2.5 fopencookie; do
+	accepted $call - -m $import
+	expect_no_text out NOT
+done
+refused "import 'no_such_function': no library that the module needs has it: .*libc.so.6" $call - -m no_such_function
+refused "import 'printf@NONE_1': no library" $call - -m printf@NONE_1
+refused "import 'no_such_function': no library" $call '0x2000 abs64 import 0 0' -m no_such_function
+made $call '0x2000 abs64 import 1 0' -m no_such_function # 1: weak
+"$hpbuild" verify --trust k.pub --baseline prog p.hpk >/dev/null
+mkdir empty
 made $call - -m printf -m fopencookie
-"$hpbuild" verify --trust k.pub --baseline prog p.hpk >out
-expect_text out "NOT checked: 1 imports that a library must have, such as 'fopencookie'"
+"$hpbuild" verify --trust k.pub --baseline prog --sysroot empty p.hpk >out
+expect_text out "NOT checked: 2 imports, because 'libc.so.6' was not found"
+"$hpbuild" verify --trust k.pub --baseline prog --sysroot empty --json p.hpk >out
+expect_text out '"imports_checked": 0'
 "$CC" -O1 -static -Wl,--build-id p.c -o static
 base=static
-refused "import 'printf': .*no dynamic symbols" $call - -m printf
+refused "import 'printf': a static program" $call - -m printf
 base=
 
 # Build ID, CPU and pre-images.

@@ -1,7 +1,7 @@
 /* mkpkg [-n NAME] [-s SERIAL] [-e EXPIRES] [-i BYTES] [-r] [-c HEX] [-b BASELINE [-f FUNC]... [-m IMPORT]... [-x FIXUP]...]...
  * -o OUT: an unsigned package made by hand, for tests of everything behind the packager. Without -b its target is an invented
  * program; -i: with so many random bytes of constants; -c: code of all payloads, at 0x1000; -x "PLACE FORM KIND TARGET ADDEND":
- * a fixup of the payload, numbers as in C, in ascending order. */
+ * a fixup of the payload, numbers as in C, in ascending order; -m NAME[@VERSION]: an import, "import" fixups mean the first. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -67,7 +67,11 @@ add_import(struct made *m, const char *name)
 {
 	struct hp_man_target *t = &m->targets[m->cnt - 1];
 
-	t->imports[t->imports_cnt++] = (struct hp_man_import){ name, "" };
+	char *copy = strdup(name), *at = copy != NULL ? strchr(copy, '@') : NULL; /* kept until the end */
+
+	if (at != NULL)
+		*at++ = '\0';
+	t->imports[t->imports_cnt++] = (struct hp_man_import){ copy, at != NULL ? at : "" };
 }
 
 static int
@@ -107,6 +111,10 @@ add_fixup(struct made *m, const char *text, struct hp_err *err)
 	f.addend = addend;
 	f.form = (enum hp_fixup_form)index_of(form, form_name, HP_FORM_PC32);
 	f.kind = (enum hp_fixup_kind)index_of(kind, kind_name, HP_KIND_PEER);
+	if (f.kind == HP_KIND_IMPORT) {
+		f.module = 0;
+		f.import = 0;
+	}
 	if (hp_fixup_add(&m->fixups[m->cnt - 1], &f, err) < 0)
 		die(err);
 	m->payloads[m->cnt - 1].fixups = hp_buf_view(&m->fixups[m->cnt - 1]);
