@@ -96,6 +96,18 @@ expect_text "$W/verify" 'tool: baseline checked'
 [ "$(grep -c ' util_limit$' "$W/inspect")" -eq 2 ] || fail "util_limit is not in both targets"
 rm "$W/out.hpk"
 
+echo "-- a stripped baseline: its debug file is found; what comes from no object is listed; all objects must match"
+id=$(readelf -n "$W/prog" | sed -n 's/.*Build ID: //p')
+mkdir -p "$W/debug/.build-id/${id%"${id#??}"}"
+objcopy --only-keep-debug "$W/prog" "$W/debug/.build-id/${id%"${id#??}"}/${id#??}.debug"
+cp "$W/prog" "$W/full"
+strip "$W/prog"
+build --patch "$W/fix.patch" --debug-dir "$W/debug" --coverage --prove-all >"$W/out"
+expect_text "$W/out" 'symbols from build-id'
+expect_text "$W/out" 'coverage +100.0 % .*, nothing is from elsewhere'
+cp "$W/full" "$W/prog"
+rm "$W/out.hpk"
+
 echo "-- nothing to patch, a restart, wrong baseline, failures: right exit status, no package, sources as before"
 expect_exit 3 build --patch "$W/comment.patch"
 expect_exit 4 build --patch "$W/layout.patch"
