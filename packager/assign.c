@@ -138,9 +138,10 @@ is_outside(const struct hp_pack_options *opts, const char *path)
 	return false;
 }
 
-/* Why the object is in none of the modules, or not in one of which it seems to be a part. */
+/* Why the object is in none of the modules, or not in one of which it seems to be a part. ${in}: a module that it is in, NULL =
+ * none. */
 static int
-explain(const struct hp_pk *pks, size_t cnt, size_t idx, const enum hp_fit *fits, const struct hp_pk *home,
+explain(const struct hp_pk *pks, size_t cnt, size_t idx, const enum hp_fit *fits, const struct hp_pk *in,
         const struct hp_pack_options *opts, struct hp_err *err)
 {
 	const char *path = pks[0].objs[idx].pair->path;
@@ -151,7 +152,7 @@ explain(const struct hp_pk *pks, size_t cnt, size_t idx, const enum hp_fit *fits
 
 		if (fits[m] == HP_FIT_DIFFERS)
 			(void)hp_say_mismatch(&pks[m], obj, hp_first_mismatch(obj), &why);
-		else if (fits[m] == HP_FIT_OTHER && home == NULL)
+		else if (fits[m] == HP_FIT_OTHER && in == NULL)
 			(void)hp_err_set(
 				&why, HP_E_BASELINE, "'%s': none of its functions is there%s", hp_esc(path),
 				pks[m].mod->has_symtab ? "" : ", as far as can be seen without symbols: give its --debug-file");
@@ -160,10 +161,10 @@ explain(const struct hp_pk *pks, size_t cnt, size_t idx, const enum hp_fit *fits
 		if (cnt == 1)
 			return hp_say_mismatch(&pks[m], obj, hp_first_mismatch(obj), err);
 		tell(opts, &why, pks[m].base->path);
-		if (home != NULL)
+		if (in != NULL)
 			return hp_err_set(err, HP_E_BASELINE,
 			                  "'%s' is part of '%s', but '%s' has other code under its names: not of the same build",
-			                  hp_esc(path), hp_esc(home->base->path), hp_esc(pks[m].base->path));
+			                  hp_esc(path), hp_esc(in->base->path), hp_esc(pks[m].base->path));
 	}
 	return hp_err_set(err, HP_E_BASELINE,
 	                  "the changed object '%s' is part of none of the %zu baselines (--outside, if it is meant to be so)",
@@ -174,12 +175,13 @@ static int
 assign(struct hp_pk *pks, size_t cnt, size_t idx, const struct hp_pack_options *opts, struct hp_err *err)
 {
 	enum hp_fit fits[HP_PKG_TARGETS_MAX];
-	const struct hp_pk *home = NULL;
-	bool differs = false, whole = false, outside;
+	const struct hp_pk *home = NULL, *in = NULL;
+	bool differs = false, outside;
 
 	for (size_t m = 0; m < cnt; m++) {
 		fits[m] = hp_fit_of(&pks[m], &pks[m].objs[idx]);
-		whole |= fits[m] == HP_FIT_WHOLE;
+		if (in == NULL && fits[m] == HP_FIT_WHOLE)
+			in = &pks[m];
 		if (home == NULL && fits[m] == HP_FIT_WHOLE && is_home(&pks[m].objs[idx]))
 			home = &pks[m];
 	}
@@ -196,9 +198,9 @@ assign(struct hp_pk *pks, size_t cnt, size_t idx, const struct hp_pack_options *
 		pks[m].objs[idx].in_module = fits[m] == HP_FIT_WHOLE;
 		differs |= fits[m] == HP_FIT_DIFFERS;
 	}
-	if (outside || (!differs && (whole || cnt == 1)))
+	if (outside || (!differs && (in != NULL || cnt == 1)))
 		return 0;
-	return explain(pks, cnt, idx, fits, home, opts, err);
+	return explain(pks, cnt, idx, fits, home != NULL ? home : in, opts, err);
 }
 
 static bool

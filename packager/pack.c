@@ -265,13 +265,13 @@ resolve(struct work *w, struct hp_err *err)
 	if (r == 0)
 		r = hp_judge(w->pks, w->cnt, w->opts, err);
 	for (size_t m = 0; m < w->cnt && r == 0; m++)
-		r = check_exceptions(&w->pks[m], err);
-	for (size_t m = 0; m < w->cnt && r == 0; m++)
 		r = hp_plan_redirects(&w->pks[m], err);
 	for (size_t m = 0; m < w->cnt && r == 0; m++)
 		r = hp_check_signatures(&w->pks[m], err);
 	if (r == 0)
 		r = hp_resolve(w->pks, w->cnt, err);
+	for (size_t m = 0; m < w->cnt && r == 0; m++)
+		r = w->pks[m].touched ? check_exceptions(&w->pks[m], err) : 0;
 	for (size_t m = 0; m < w->cnt && r == 0; m++)
 		if (w->pks[m].touched)
 			w->pks[m].target = w->targets_cnt++;
