@@ -5,31 +5,20 @@
 # instruction, gives the same results as the fixed build. Needs the archives (sources with their tests).
 . tests/lib/sh
 . tests/lib/live
-need zstd python3 apt-get dpkg-source tclsh
+. tests/lib/archive
+need zstd tclsh
 can_trace
 corpus=${HP_SHARED:-../shared}/corpus/cases
 [ -d "$corpus" ] || skip "no corpus at $corpus"
 "$hpbuild" keygen --no-passphrase -o "$W/key" >/dev/null 2>&1
 
-# The machine's archives as sources of source packages, in folders of our own.
-mkdir -p "$W/lists/partial" "$W/cache/archives/partial" "$W/dl"
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-[ -r $keyring ] || skip "the keyring of Debian's archive is not installed"
-apt-get indextargets --format '$(ORIGIN) $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' | sort -u |
-	sed -n "s|^Debian |deb-src [signed-by=$keyring] |p" >"$W/sources.list"
-[ -s "$W/sources.list" ] || skip "no Debian archive is known to apt (is 'apt-get update' done?)"
-apt=(apt-get -qq -o "Dir::Etc::sourcelist=$W/sources.list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$W/lists" -o "Dir::Cache=$W/cache"
-	-o APT::Sandbox::User=)
-"${apt[@]}" update >"$W/log" 2>&1 || skip "the archives cannot be reached"
+open_archive
 
 # unpack CASE: its two builds to $W/CASE, its source package to $W/CASE/source.
 unpack() {
 	mkdir "$W/$1"
 	zstd -dcq --long=27 "$corpus/$1/objects.tar.zst" | tar -x -C "$W/$1"
-	local what
-	what=$(python3 -c 'import json, sys; c = json.load(open(sys.argv[1])); print(c["package"] + "=" + c["version"])' "$corpus/$1/case.json")
-	(cd "$W/dl" && "${apt[@]}" source --only-source --download-only "$what") >"$W/log" 2>&1 || fail "$what: $(tail -n 3 "$W/log")"
-	dpkg-source --no-check -x "$W/dl/${what%%=*}_"*.dsc "$W/$1/source" >"$W/log" 2>&1 || fail "$what: $(tail -n 3 "$W/log")"
+	source_of "$corpus/$1" "$W/$1/source"
 }
 
 # wrap NAME PROGRAM: $W/NAME runs PROGRAM with the package applied.
