@@ -13,8 +13,8 @@ start "$W/out.txt" sh -c "exec '$W/handlers' <'$W/in'"
 exec 3>"$W/in"
 wait_line "$W/out.txt" '^ready' 20
 for n in 1 2 3 4 5 6 7 8 9 10; do
-	"$hpbuild" apply --timeout 20000 --pid "$pid" "$W/fix.hpk" >"$W/out" 2>&1 || fail "$(cat "$W/out")"
-	"$hpbuild" revert --timeout 20000 --pid "$pid" >"$W/out" 2>&1 || fail "$(cat "$W/out")"
+	"$hpbuild" apply --timeout 20000 --pid "$pid" "$W/fix.hpk" >"$W/out" 2>&1 || fail "apply $n: $(cat "$W/out")"
+	"$hpbuild" revert --timeout 20000 --pid "$pid" >"$W/out" 2>&1 || fail "revert $n: $(cat "$W/out")"
 done
 "$hpbuild" apply --timeout 20000 --pid "$pid" "$W/fix.hpk" >"$W/out"
 wait_line "$W/out.txt" '^answer 7$' 20

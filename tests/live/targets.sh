@@ -74,6 +74,24 @@ expect_exit 9 "$hpbuild" apply --timeout 200 --pid "$pid" "$W/inside.hpk" 2>"$W/
 expect_text "$W/err" "inside function 'never_returns': .*watch < never_returns < main"
 gone
 
+# Started by the dynamic linker as a command: the main program of the process is another.
+ld=$(sed -n 's|.* \(/.*/ld-linux[^ ]*\)$|\1|p' "/proc/self/maps" | head -n 1)
+if [ -x "$ld" ]; then
+	start_victim "$W/ld.out" "$ld" "$W/victim"
+	patched "$W/ld.out" "$W/fix.hpk"
+	gone
+	start "$W/ldrun.out" "$hpbuild" run --package "$W/fix.hpk" -- "$ld" "$W/victim"
+	left=100
+	until grep -q '^answer' "$W/ldrun.out" || ! kill -0 "$pid" 2>/dev/null; do
+		left=$((left - 1))
+		[ $left -gt 0 ] || fail 'run: no answer'
+		sleep 0.05
+	done
+	# The program is not there before the linker runs: refused, never run unpatched.
+	expect_no_text "$W/ldrun.out" '^answer 1$'
+	grep -Eq '^answer 7$|does not run the build' "$W/ldrun.out" || fail "run: $(cat "$W/ldrun.out")"
+fi
+
 # No processes of ours: kernel thread, zombie.
 if [ -e /proc/2/status ] && ! grep -q '^VmSize' /proc/2/status; then
 	expect_exit 10 "$hpbuild" apply --pid 2 "$W/fix.hpk" 2>"$W/err"
