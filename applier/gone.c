@@ -53,3 +53,21 @@ hp_plan_mark_gone(struct hp_plan *plan, struct hp_err *err)
 	}
 	return 0;
 }
+
+/* Once this package has its redirections in those pages they do not tell any more. */
+int
+hp_plan_retire_gone(struct hp_plan *plan, struct hp_err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < plan->recs.cnt && r == 0; i++) {
+		struct hp_rec *other = &plan->recs.v[i];
+		bool all = other != plan->old && other != plan->drop && other->targets_cnt > 0;
+
+		for (uint32_t t = 0; t < other->targets_cnt && all; t++)
+			all = hp_rec_target_gone(plan->proc, &plan->areas, other, t);
+		if (all)
+			r = hp_rec_set_state(plan->proc, other, HP_REC_BUILDING, err);
+	}
+	return r;
+}

@@ -110,6 +110,9 @@ const struct hp_plan_range *hp_plan_range_at(const struct hp_plan *plan, uint64_
  * hp_plan_mark_gone(plan, err): which targets of plan->old that is true of. HP_E_BASELINE: one is neither there nor gone. */
 bool hp_rec_target_gone(const struct hp_proc *proc, const struct hp_areas *areas, const struct hp_rec *rec, uint32_t target);
 HP_MUST_CHECK int hp_plan_mark_gone(struct hp_plan *plan, struct hp_err *err);
+/* hp_plan_retire_gone(plan, err): records of other packages whose modules are all gone: the next apply of theirs fills the
+ * payload anew. */
+HP_MUST_CHECK int hp_plan_retire_gone(struct hp_plan *plan, struct hp_err *err);
 
 /* bind.c: hp_bind_find(plan, deadline_ns, err): look up the new imports of all targets as the dynamic linker would; the target is
  * not touched. HP_E_UNPATCHABLE: there is no such symbol, or it cannot be told which; HP_E_BUSY: libraries come and go. */

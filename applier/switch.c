@@ -318,6 +318,8 @@ run(struct sw *sw, struct hp_err *err)
 
 	r = make_room(sw, err);
 	if (r == 0)
+		r = sw->to_new ? hp_plan_retire_gone(&job->plan, err) : 0;
+	if (r == 0)
 		r = touch_pages(&job->plan, err);
 	if (r < 0)
 		return r;

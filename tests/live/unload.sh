@@ -97,6 +97,25 @@ ask call '1000201 1'
 revert
 end
 
+# Another package on the module that was loaded again: the first one's record is no word about that.
+make_fix "$W/other.hpk" "$W/libplug.so" plug 9
+begin
+ask open elsewhere
+apply
+ask call '1000201 1'
+ask close unmapped
+ask open again
+"$hpbuild" apply --pid "$pid" "$W/other.hpk" >"$W/out" 2>&1 || fail "$(cat "$W/out")"
+ask call '9 1'
+"$hpbuild" status --pid "$pid" >"$W/out"
+expect_text "$W/out" '^  [0-9a-f]{32}  prepared$'
+expect_text "$W/out" '^  [0-9a-f]{32}  applied$'
+"$hpbuild" revert --pid "$pid" >"$W/out"
+ask call '2000 1'
+"$hpbuild" apply --pid "$pid" "$W/fix.hpk" >"$W/out" 2>&1 || fail "$(cat "$W/out")"
+ask call '1000301 1'
+end
+
 # Something else lies at the old place.
 begin
 ask open elsewhere
