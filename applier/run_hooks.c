@@ -5,13 +5,22 @@
 
 #include "base/escape.h"
 
+/* Hooks of a module that was unloaded have nothing to work on. */
+static size_t
+hooks_of(const struct hp_job *job, uint32_t target)
+{
+	const struct hp_plan_target *t = &job->plan.targets[target];
+
+	return t->mod == NULL || (job->plan.to_revert && t->gone) ? 0 : t->man->hooks_cnt;
+}
+
 size_t
 hp_hooks_cnt(const struct hp_job *job, const char *when)
 {
 	size_t cnt = 0;
 
 	for (uint32_t t = 0; t < job->plan.rec.targets_cnt; t++)
-		for (size_t i = 0; i < job->plan.targets[t].man->hooks_cnt; i++)
+		for (size_t i = 0; i < hooks_of(job, t); i++)
 			cnt += strcmp(job->plan.targets[t].man->hooks[i].when, when) == 0;
 	return cnt;
 }
@@ -75,7 +84,7 @@ static int
 run_all(struct hp_job *job, struct hp_borrow *b, const char *when, size_t *ret_cnt, struct hp_err *err)
 {
 	for (uint32_t t = 0; t < job->plan.rec.targets_cnt; t++)
-		for (size_t i = 0; i < job->plan.targets[t].man->hooks_cnt; i++) {
+		for (size_t i = 0; i < hooks_of(job, t); i++) {
 			const struct hp_man_hook *hook = &job->plan.targets[t].man->hooks[i];
 			int r = strcmp(hook->when, when) == 0 ? run_one(job, b, t, hook, err) : 0;
 
