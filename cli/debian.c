@@ -95,7 +95,7 @@ fetch_binaries(struct hp_debian *d, struct hp_apt *apt, const char *dsc, struct 
 	return fetch_listed(d, apt, list + 1, err);
 }
 
-/* Where the archive's builds find their tools: something of the same name in /usr/local is not what the package was built with. */
+/* Where the archive's builds find their tools: what has the same name in /usr/local is not what the package was built with. */
 #define BUILD_PATH "/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* What runs dpkg-buildpackage: flags of the caller's environment must not get into the build. */

@@ -88,8 +88,8 @@ free(void *p)
 		__libc_free(p);
 }
 
-/* CVE-2026-23868: memory runs out while an image is copied, and the half copy, still with the pointers of the image that it was made
- * from, is freed. */
+/* CVE-2026-23868: memory runs out while an image is copied, and the half copy, still with the pointers of the image that it was
+ * made from, is freed. */
 static void
 probe(void)
 {
@@ -125,8 +125,8 @@ heard(void *data, struct error *e)
 	printf("%.*s\n", (int)strcspn(e->message, "\n"), e->message);
 }
 
-/* CVE-2025-49794: the node that <name path> selects was used after its set was freed, and whatever kind of node it was. A text has
- * no name to be reported. */
+/* CVE-2025-49794: the node that <name path> selects was used after its set was freed, and whatever kind of node it was. A text
+ * has no name to be reported. */
 static void
 probe(void)
 {
