@@ -107,13 +107,54 @@ is_nowhere(struct hp_pk *pk, const struct hp_pk *home, const struct hp_pk_obj *o
 	return cnt < SEARCH_MAX;
 }
 
+/* The module takes a symbol from elsewhere that the object defines: had the object been linked, it would have that one. */
+static bool
+imports_its_symbols(const struct hp_pk *pk, const struct hp_pk_obj *obj)
+{
+	const struct hp_object *old = obj->pair->old_obj;
+
+	for (uint32_t i = 1; i < old->elf->syms_cnt; i++) {
+		const struct hp_sym *sym = &old->elf->syms[i];
+
+		if (sym->bind == STB_GLOBAL && old->parts->sym_part[i] != HP_NONE && hp_module_import(pk->mod, sym->name) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* 1: the section of the function is not in the module: linkers place it as a whole, so one function of it tells. */
+static int
+is_dropped(struct hp_pk *pk, const struct hp_pk *home, const struct hp_pk_obj *obj, uint32_t old, struct hp_err *err)
+{
+	const struct hp_parts *parts = obj->pair->old_obj->parts;
+	int r = is_nowhere(pk, home, obj, old, err);
+
+	for (uint32_t i = 0; i < parts->cnt && r == 0; i++)
+		if (i != old && parts->v[i].kind == HP_PART_FUNC && parts->v[i].sec_idx == parts->v[old].sec_idx)
+			r = is_nowhere(pk, home, obj, i, err);
+	return r;
+}
+
+/* 1: none of the functions that changed is in the stripped module. */
+static int
+is_absent(struct hp_pk *pk, const struct hp_pk *home, const struct hp_pk_obj *obj, struct hp_err *err)
+{
+	uint32_t old;
+	int r = 1;
+
+	if (imports_its_symbols(pk, obj))
+		return 1;
+	for (uint32_t i = 0; obj->pair->new_obj != NULL && i < obj->pair->new_obj->parts->cnt && r == 1; i++)
+		if (is_changed_func(obj, i, &old))
+			r = is_dropped(pk, home, obj, old, err);
+	return r;
+}
+
 /* 1: the object, proven whole in ${home}, is no part of this module although something there looks like it. */
 static int
 is_stranger(struct hp_pk *pk, const struct hp_pk *home, const struct hp_pk_obj *obj, enum hp_fit fit, struct hp_err *err)
 {
-	uint32_t old;
 	uint64_t v;
-	int r = 1;
 
 	if (pk->mod->has_files && obj->file[0] != '\0' && !hp_map_get_str(&pk->mod->files, obj->file, &v))
 		return 1;
@@ -123,10 +164,21 @@ is_stranger(struct hp_pk *pk, const struct hp_pk *home, const struct hp_pk_obj *
 		return is_excused(pk, obj);
 	if (pk->mod->has_symtab)
 		return 0; /* the linker dropped what changed */
-	for (uint32_t i = 0; obj->pair->new_obj != NULL && i < obj->pair->new_obj->parts->cnt && r == 1; i++)
-		if (is_changed_func(obj, i, &old))
-			r = is_nowhere(pk, home, obj, old, err);
-	return r;
+	return is_absent(pk, home, obj, err);
+}
+
+/* Nothing of the object was seen in a module without symbols. Its functions may be too small to be seen. */
+static int
+check_absent(struct hp_pk *pk, const struct hp_pk *home, const struct hp_pk_obj *obj, struct hp_err *err)
+{
+	int r = pk->mod->has_symtab ? 1 : is_absent(pk, home, obj, err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	return hp_err_set(err, HP_E_BASELINE,
+	                  "'%s' is part of '%s'; whether it is part of '%s', too, cannot be told without symbols, because what "
+	                  "changed is too small: give its --debug-file",
+	                  hp_esc(obj->pair->path), hp_esc(home->base->path), hp_esc(pk->base->path));
 }
 
 static bool
@@ -171,6 +223,22 @@ explain(const struct hp_pk *pks, size_t cnt, size_t idx, const enum hp_fit *fits
 	                  hp_esc(path), cnt);
 }
 
+/* What the proof in another module says about this one. */
+static int
+refine(struct hp_pk *pk, const struct hp_pk *home, const struct hp_pk_obj *obj, enum hp_fit *fit, struct hp_err *err)
+{
+	int r;
+
+	if (home == NULL || home == pk)
+		return 0;
+	if (*fit == HP_FIT_OTHER)
+		return check_absent(pk, home, obj, err);
+	r = is_stranger(pk, home, obj, *fit, err);
+	if (r > 0)
+		*fit = HP_FIT_OTHER;
+	return r < 0 ? r : 0;
+}
+
 static int
 assign(struct hp_pk *pks, size_t cnt, size_t idx, const struct hp_pack_options *opts, struct hp_err *err)
 {
@@ -187,14 +255,10 @@ assign(struct hp_pk *pks, size_t cnt, size_t idx, const struct hp_pack_options *
 	}
 	outside = home == NULL && is_outside(opts, pks[0].objs[idx].pair->path);
 	for (size_t m = 0; m < cnt && !outside; m++) {
-		if (home != NULL && home != &pks[m] && fits[m] != HP_FIT_OTHER) {
-			int r = is_stranger(&pks[m], home, &pks[m].objs[idx], fits[m], err);
+		int r = refine(&pks[m], home, &pks[m].objs[idx], &fits[m], err);
 
-			if (r < 0)
-				return r;
-			if (r > 0)
-				fits[m] = HP_FIT_OTHER;
-		}
+		if (r < 0)
+			return r;
 		pks[m].objs[idx].in_module = fits[m] == HP_FIT_WHOLE;
 		differs |= fits[m] == HP_FIT_DIFFERS;
 	}

@@ -162,6 +162,33 @@ pack --baseline prog.bare --baseline libx.so.bare --outside 't/*' --json
 [ "$(target prog.bare)" = 'step:prog/main.o util:util.o' ] || fail "bare prog: $(target prog.bare)"
 [ "$(target libx.so.bare)" = 'step:x.o util:util.o' ] || fail "bare libx: $(target libx.so.bare)"
 
+echo '-- stripped: a function that is too small to be seen must not be left out silently'
+mkdir -p tiny/o tiny/f
+(
+	cd tiny
+	echo 'int tiny(int v) { return v > LIMIT ? LIMIT : v; }' >tiny.c
+	printf 'int tiny(int);\n__attribute__((noinline)) static int far(int n) { int s = 17; for (int i = 0; i < n; i++) s = s * 33 ^ i * BY; return s; }\n' >far.h
+	printf '#include "far.h"\nint main(int c, char **v) { return far(c) + tiny(c); }\n' >main.c
+	printf '#include "far.h"\nint api(int c) { return far(c + 1) * tiny(c) + 3; }\n' >lib.c
+	for f in tiny main lib; do
+		$CC -DLIMIT=10 -DBY=5 -c -o o/$f.o $f.c
+		$CC -DLIMIT=20 -DBY=7 -c -o f/$f.o $f.c
+	done
+	gcc -shared -s -Wl,--build-id -o libtiny.so o/lib.o o/tiny.o
+	gcc -Wl,--build-id -o tiny.full o/main.o o/tiny.o
+	strip -o tiny tiny.full
+)
+pack_tiny() { "$hpbuild" pack --original tiny/o --patched tiny/f -o out.hpk "$@" >out 2>err; }
+got=0
+pack_tiny --baseline tiny/tiny --baseline tiny/libtiny.so || got=$?
+case $got in
+0) [ "$(grep -c 'replaces   tiny ' out)" -eq 2 ] || fail "half of the fix: $(cat out)" ;;
+5) expect_text err "'tiny.o' is part of '.*'; whether it is part of '.*', too, cannot be told|too small to be told|was not found" ;;
+*) fail "exit status $got: $(cat err)" ;;
+esac
+pack_tiny --baseline tiny/tiny.full --baseline tiny/libtiny.so || fail "with symbols: $(cat err)"
+[ "$(grep -c 'replaces   tiny ' out)" -eq 2 ] || fail "half of the fix: $(cat out)"
+
 echo '-- a new object that both use: nothing tells where it is linked'
 cp -r fixed fixed.keep
 cat >src/new.c <<'C'

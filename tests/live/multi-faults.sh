@@ -7,8 +7,9 @@
 can_trace
 case $B in *-san*) skip "sanitizers want to be loaded first" ;; esac
 build_tools
-"$CC" -O2 -fPIC -shared -Wl,--build-id -o "$W/libpair.so" tests/live/couple-lib.c
-"$CC" -O2 -pthread -Wl,--build-id -o "$W/pair" tests/live/couple.c -ldl
+own_id() { echo "-Wl,--build-id=0x$(head -c 20 /dev/urandom | od -An -tx1 | tr -d ' \n')"; } # `apply --all` of another run finds others
+"$CC" -O2 -fPIC -shared "$(own_id)" -o "$W/libpair.so" tests/live/couple-lib.c
+"$CC" -O2 -pthread "$(own_id)" -o "$W/pair" tests/live/couple.c -ldl
 make_fix "$W/fix.hpk" "$W/pair" number 7 "$W/libpair.so" lib_number 8
 "$CC" -D_GNU_SOURCE -O1 -fPIC -shared -o "$W/fault.so" tests/live/fault-preload.c
 

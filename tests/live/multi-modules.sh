@@ -5,8 +5,9 @@
 . tests/lib/live
 can_trace
 build_tools
-"$CC" -O2 -fPIC -shared -Wl,--build-id -o "$W/libpair.so" tests/live/couple-lib.c
-"$CC" -O2 -pthread -Wl,--build-id -o "$W/pair" tests/live/couple.c -ldl
+own_id() { echo "-Wl,--build-id=0x$(head -c 20 /dev/urandom | od -An -tx1 | tr -d ' \n')"; } # `apply --all` of another run finds others
+"$CC" -O2 -fPIC -shared "$(own_id)" -o "$W/libpair.so" tests/live/couple-lib.c
+"$CC" -O2 -pthread "$(own_id)" -o "$W/pair" tests/live/couple.c -ldl
 L=$W/libpair.so
 make_fix "$W/both.hpk" "$W/pair" number 7 "$L" lib_number 8
 make_fix "$W/next.hpk" "$L" lib_number 18 "$W/pair" number 17
@@ -157,7 +158,7 @@ __attribute__((noinline, noclone)) int number(void) { static volatile int n = 1;
 __attribute__((constructor)) static void first(void) { early = number() * 100 + lib_number(); }
 int main(void) { printf("%d %d %d\n", early, number(), lib_number()); return 0; }
 C
-"$CC" -O2 -pthread -Wl,--build-id -o "$W/needs" "$W/needs.c" "$L" -Wl,-rpath,"$W"
+"$CC" -O2 -pthread "$(own_id)" -o "$W/needs" "$W/needs.c" "$L" -Wl,-rpath,"$W"
 make_fix "$W/needs.hpk" "$W/needs" number 7 "$L" lib_number 8
 MKFIX_CUMULATIVE=1 make_fix "$W/all-needs.hpk" "$W/needs" number 7 "$L" lib_number 8
 [ "$("$W/needs")" = '102 1 2' ] || fail "unpatched: $("$W/needs")"
