@@ -67,6 +67,7 @@ struct hp_live_report {
 	size_t replaced_cnt;  /* packages that were replaced in the same switch, or would be */
 	uint8_t replaced[HP_LIVE_REPLACED_MAX][HP_PKG_ID_LEN]; /* the first of them */
 	size_t adopted_cnt;   /* variables that live on in the storage of a replaced package */
+	size_t imports_cnt;   /* new imports that were looked up in the process */
 	size_t hooks_cnt;     /* hooks that were called, or that would be */
 	char trouble[512];    /* what went wrong after the switch, "" = nothing: a hook that runs when it is too late to cancel */
 };

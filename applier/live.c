@@ -337,6 +337,8 @@ apply(struct hp_live *live, const struct hp_verified_pkg *pkg, const struct hp_l
 	r = hp_plan_allow(&job.plan, opts->allow, opts->allow_cnt, err);
 	if (r == 0 && !applied)
 		r = hp_bind_find(&job.plan, job.deadline_ns, err);
+	for (size_t i = 0; r == 0 && !applied && i < pkg->pkg.man->targets_cnt; i++)
+		ret->imports_cnt += pkg->pkg.man->targets[i].imports_cnt;
 	if (r == 0)
 		hp_job_step(&job, HP_STEP_PLANNED);
 	if (r == 0 && applied)

@@ -124,6 +124,7 @@ hp_cli_live_json(const char *schema, pid_t pid, const struct hp_verified_pkg *pk
 	              (double)report->pauses_ns / 1e3, "borrows", (int)report->borrows, "borrow_us",
 	              (double)report->borrow_ns / 1e3, "total_us", (double)report->total_ns / 1e3, "modules",
 	              modules_json(pkg->pkg.man, report));
+	(void)json_object_set_new(o, "imports", json_integer((json_int_t)report->imports_cnt));
 	(void)json_object_set_new(o, "hooks", json_integer((json_int_t)report->hooks_cnt));
 	(void)json_object_set_new(o, "trouble", hp_json_text(report->trouble));
 	(void)json_object_set_new(o, "replaced", replaced_json(report));
@@ -176,6 +177,9 @@ hp_cli_live_text(pid_t pid, const char *comm, const struct hp_verified_pkg *pkg,
 	if (pkg->pkg.man->targets_cnt > 1)
 		modules_text(pkg->pkg.man, report);
 	replaced_text(report, strncmp(did, "would", 5) == 0);
+	if (report->imports_cnt > 0)
+		hp_out("%zu import%s %sbound\n", report->imports_cnt, report->imports_cnt == 1 ? "" : "s",
+		       strncmp(did, "would", 5) == 0 ? "can be " : "");
 	if (report->hooks_cnt > 0)
 		hp_out("%zu hook%s %scalled in the process\n", report->hooks_cnt, report->hooks_cnt == 1 ? "" : "s",
 		       strncmp(did, "would", 5) == 0 ? "would be " : "");

@@ -7,7 +7,7 @@ v1=$TOP/tests/fixtures/v1
 cd "$W"
 
 mkdir out
-for p in one restart expires two real modules; do
+for p in one restart expires two real modules imports; do
 	"$hpbuild" verify --trust "$v1/a.pub" --trust "$v1/b.pub" "$v1/$p.hpk" >/dev/null || fail "$p"
 	"$hpbuild" extract --trust "$v1/a.pub" --trust "$v1/b.pub" -o "out/$p" "$v1/$p.hpk" >/dev/null
 	python3 "$TOP/tests/lib/hpk_reader.py" "$v1/$p.hpk" "$v1/a.pub" "$v1/b.pub" >/dev/null || fail "$p: second reader"
@@ -19,6 +19,7 @@ expect_exit 6 "$hpbuild" verify --trust "$v1/c.pub" "$v1/one.hpk" 2>err
 "$hpbuild" verify --trust "$v1/a.pub" --baseline "$v1/prog" "$v1/real.hpk" >/dev/null
 "$hpbuild" verify --trust "$v1/a.pub" --baseline "$v1/duo" --baseline "$v1/libduo.so" "$v1/modules.hpk" >verify.out
 expect_no_text verify.out 'NOT checked'
+"$hpbuild" verify --trust "$v1/a.pub" --baseline "$v1/uses" "$v1/imports.hpk" >/dev/null
 
 # detached signature, both ways
 "$hpbuild" extract --trust "$v1/a.pub" --signed-part part "$v1/real.hpk" >/dev/null

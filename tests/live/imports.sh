@@ -109,8 +109,11 @@ bound() { # WANT PROGRAM ARGS...: applied twice, reverted in between
 	shift
 	begin "$@"
 	answers_to 3 4
+	"$hpbuild" apply --dry-run --pid "$pid" "$W/fix.hpk" >"$W/out" 2>&1 || fail "$*: $(cat "$W/out")"
+	expect_text "$W/out" '^1 import can be bound$'
 	for b_i in 1 2; do
 		"$hpbuild" apply --pid "$pid" "$W/fix.hpk" >"$W/out" 2>&1 || fail "$*: $(cat "$W/out")"
+		expect_text "$W/out" '^1 import bound$'
 		answers_to "3$b_i" "$(eval "echo \$((${b_want} + 3$b_i + 1))" | sed 's/^$/?/')"
 		"$hpbuild" revert --pid "$pid" >"$W/out" 2>&1 || fail "$*: $(cat "$W/out")"
 		answers_to "4$b_i" "$((40 + b_i + 1))"
