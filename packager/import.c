@@ -81,8 +81,8 @@ default_version(struct hp_pk *pk, const struct hp_use *use, const char *first, b
 		ret->version = found.version;
 		return 0;
 	}
-	if (r == 0 && !several)
-		return 0; /* nothing speaks against what the baseline has */
+	if (!several && (r == 0 || found.missing != NULL))
+		return 0; /* nothing that is certain speaks against what the baseline has */
 	return refuse(use, err,
 	              hp_arena_printf(&pk->arena,
 	                              "the baseline imports it in version '%s'%s, a new reference would mean %s%s%s (libraries "
@@ -145,6 +145,8 @@ find_version(struct hp_pk *pk, const struct hp_use *use, const struct hp_import_
 			err->code = HP_E_BASELINE;
 		return HP_E_BASELINE;
 	}
+	if (sym != NULL && sym->vis != STV_DEFAULT)
+		return hp_refuse(use, err, "it is declared hidden or protected, but the baseline does not have it");
 	r = open_needed(pk, err);
 	if (r < 0)
 		return r;
@@ -208,7 +210,7 @@ hp_import_new(struct hp_pk *pk, const struct hp_use *use, const struct hp_import
 	if (r < 0)
 		return r;
 	if (r == 0 && !call && !word && !use->ref.pc_rel && pk->mod->kind == HP_MAN_EXEC) {
-		*ret = (struct hp_target){ .kind = HP_FIX_CONST }; /* as the link of a program does */
+		*ret = (struct hp_target){ .kind = HP_FIX_CONST, .off = use->ref.off }; /* as the link of a program does */
 		return 0;
 	}
 	if (!call && !word)

@@ -102,6 +102,25 @@ make_sides '-O2 -fPIE' "-pie -Wl,--no-as-needed $W/libfirst.so"
 refused 4 "'srand': a new import, whose version is not known: 'libfirst.so' was not found below '/'"
 make_sides '-O2 -fPIE' "-pie -Wl,--no-as-needed $W/libfirst.so -Wl,-rpath,\$ORIGIN"
 accepted
+# What the baseline imports already stays what it is, although the library that it came from is not there to be asked.
+cp "$W/main.c" "$W/main.bak"
+cat >"$W/main.c" <<'END'
+#include <stdlib.h>
+int work(int);
+int main(int argc, char **argv) { (void)argv; srand(1); return work(argc); }
+END
+echo 'FIRST_1 { global: *; };' >"$W/first.map"
+echo 'void srand(unsigned s) { (void)s; }' >"$W/first.c"
+"$CC" -shared -fPIC -Wl,-soname,libfirst.so -Wl,--version-script="$W/first.map" -o "$W/libfirst.so" "$W/first.c"
+make_sides '-O2 -fPIE' "-pie -Wl,--no-as-needed $W/libfirst.so"
+pack || fail "$(cat "$W/err")"
+expect_no_text "$W/out" '^  imports'
+rm "$W/fix.hpk"
+mv "$W/main.bak" "$W/main.c"
+# A name that is declared hidden is the module's own.
+needs '{ extern int getppid(void) __attribute__((visibility("hidden"))); x += getppid(); }'
+make_sides '-O2 -fPIE' -pie
+refused 4 "refers to 'getppid': it is declared hidden"
 # Thread-local variables of other modules.
 needs '{ extern __thread int elsewhere; x += elsewhere; }'
 echo '__thread int elsewhere;' >"$W/first.c"
