@@ -70,6 +70,8 @@ gcc -shared -fPIC -Wl,-soname,libdep.so -o libdep.so dep.c
 gcc -shared -fPIC -Wl,-soname,libdep.so -o less/libdep.so old.c
 gcc -shared -fPIC -Wl,-soname,librival.so -o librival.so rival.c
 gcc -shared -fPIC -o libboth.so both.c
+gcc -shared -fPIC -Wl,-z,interpose -o libinter.so both.c
+gcc -shared -fPIC -Wl,-f,libboth.so -o libaux.so old.c
 gcc -shared -fPIC -o audit.so audit.c
 gcc -shared -Wl,--build-id -Wl,-rpath,"$W" -o plug.so orig/plug.o -L. -ldep
 gcc -shared -Wl,--build-id -Wl,-rpath,"$W" -o fixed.so fixed/plug.o -L. -ldep
@@ -163,6 +165,11 @@ expect_exit 10 "$hpbuild" apply --pid "$pid" "$W/fix.hpk" >"$W/out" 2>&1
 expect_text "$W/out" 'auditor .a module with la_version'
 answers_to 3 4
 end
+# Rules of its own.
+ENV="LD_DYNAMIC_WEAK=1" refused_live 10 'LD_DYNAMIC_WEAK' "$W/host" local "$W/plug.so"
+ENV="LD_PRELOAD=$W/libinter.so" refused_live 10 'libinter.so. is a filter or interposer' "$W/host" local "$W/plug.so"
+ENV="LD_LIBRARY_PATH=$W LD_PRELOAD=$W/libaux.so" refused_live 10 'libaux.so. is a filter or interposer' "$W/host" local "$W/plug.so"
+refused_live 10 'is loaded twice' "$W/host" local "$W/plug.so" space "$W/plug.so"
 # The library that runs is older than the one that the package was made with.
 ENV="LD_LIBRARY_PATH=$W/less" refused_live 10 "import 'fresh_value': no module in the scope of 'plug.so' defines it" "$W/host" local \
 	"$W/plug.so"
