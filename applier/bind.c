@@ -13,6 +13,15 @@
 #include "base/le.h"
 
 #define ROUND_NS 2000000 /* between two tries while libraries come and go */
+#define REFUSALS 3u      /* a refusal counts when it comes this often in a row: the list may have changed under the look-up */
+
+/* One try: mappings, modules and list are read anew, for the plan's may be older than the newest library. */
+struct binding {
+	struct hp_plan *plan;
+	struct hp_areas areas;
+	struct hp_modules mods;
+	struct hp_linkmap lm;
+};
 
 /* References to an import that are all weak may stay 0. */
 static bool
@@ -29,14 +38,14 @@ is_weak(const struct hp_plan_target *t, uint32_t import)
 
 /* The symbol tables are the target's word; an address that they give must at least lie where such a thing can be. */
 static bool
-is_sound(const struct hp_plan *plan, const struct hp_linkmap *lm, const struct hp_binding *b)
+is_sound(const struct binding *b, const struct hp_binding *found)
 {
-	const struct hp_area *a = hp_area_at(&plan->areas, b->va);
-	bool code = b->sym.type == STT_FUNC || b->sym.type == STT_GNU_IFUNC;
+	const struct hp_area *a = hp_area_at(&b->areas, found->va);
+	bool code = found->sym.type == STT_FUNC || found->sym.type == STT_GNU_IFUNC;
 
-	if (b->sym.shndx == SHN_ABS)
+	if (found->sym.shndx == SHN_ABS)
 		return true;
-	return a != NULL && hp_modules_at(&plan->mods, b->va) == lm->v[b->lmap].mod &&
+	return a != NULL && hp_modules_at(&b->mods, found->va) == b->lm.v[found->lmap].mod &&
 	       (a->prot & (code ? PROT_EXEC : PROT_READ)) != 0;
 }
 
@@ -89,14 +98,15 @@ check_peer(const struct hp_plan *plan, const struct hp_plan_target *t, uint32_t 
 }
 
 static int
-bind_one(const struct hp_plan *plan, struct hp_plan_target *t, const struct hp_linkmap *lm, uint32_t from, uint32_t idx,
-         struct hp_err *err)
+bind_one(const struct binding *b, struct hp_plan_target *t, uint32_t from, uint32_t idx, struct hp_err *err)
 {
+	const struct hp_plan *plan = b->plan;
+	const struct hp_linkmap *lm = &b->lm;
 	const struct hp_man_import *imp = &t->man->imports[idx];
 	const char *at = imp->version[0] != '\0' ? "@" : "";
 	struct hp_binding found;
-	int peer,
-		r = hp_linkmap_find(lm, from, imp->name, imp->version[0] != '\0' ? imp->version : NULL, HP_DYN_BIND, &found, err);
+	int r = hp_linkmap_find(lm, from, imp->name, imp->version[0] != '\0' ? imp->version : NULL, HP_DYN_BIND, &found, err);
+	int peer;
 
 	if (r < 0)
 		return r;
@@ -114,7 +124,7 @@ bind_one(const struct hp_plan *plan, struct hp_plan_target *t, const struct hp_l
 		return hp_err_set(err, HP_E_UNPATCHABLE, "process %d (%s): import '%s%s%s' is a thread-local variable in '%s'",
 		                  plan->proc->pid, plan->proc->comm, hp_esc(imp->name), at, hp_esc(imp->version),
 		                  hp_esc(lm->v[found.lmap].name));
-	if (!is_sound(plan, lm, &found))
+	if (!is_sound(b, &found))
 		return hp_err_set(err, HP_E_UNPATCHABLE, "process %d (%s): import '%s%s%s': module '%s' gives no sound address",
 		                  plan->proc->pid, plan->proc->comm, hp_esc(imp->name), at, hp_esc(imp->version),
 		                  hp_esc(lm->v[found.lmap].name));
@@ -126,9 +136,10 @@ bind_one(const struct hp_plan *plan, struct hp_plan_target *t, const struct hp_l
 }
 
 static int
-bind_target(struct hp_plan *plan, struct hp_plan_target *t, struct hp_linkmap *lm, struct hp_err *err)
+bind_target(struct binding *b, struct hp_plan_target *t, struct hp_err *err)
 {
-	uint32_t from = hp_linkmap_of(lm, t->mod);
+	struct hp_plan *plan = b->plan;
+	uint32_t from = hp_linkmap_of(&b->lm, t->mod);
 	int r;
 
 	if (from == HP_LMAP_NONE)
@@ -137,13 +148,13 @@ bind_target(struct hp_plan *plan, struct hp_plan_target *t, struct hp_linkmap *l
 			"process %d (%s): new imports cannot be bound: module '%s' is not in the dynamic linker's first "
 			"list (dlmopen, or a static program)",
 			plan->proc->pid, plan->proc->comm, hp_esc(t->man->name));
-	r = hp_linkmap_check(lm, from, err);
+	r = hp_linkmap_check(&b->lm, from, err);
 	if (t->bound == NULL)
 		t->bound = hp_arena_array(&plan->arena, t->man->imports_cnt, sizeof(*t->bound));
 	if (t->bound == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory for imports");
 	for (uint32_t i = 0; i < t->man->imports_cnt && r == 0; i++)
-		r = bind_one(plan, t, lm, from, i, err);
+		r = bind_one(b, t, from, i, err);
 	return r;
 }
 
@@ -152,21 +163,27 @@ static int
 bind_all(struct hp_plan *plan, struct hp_err *err)
 {
 	HP_AUTO(hp_arena) struct hp_arena arena = { 0 };
-	struct hp_linkmap lm;
-	int r = hp_linkmap_read(plan->proc, &plan->mods, &arena, &lm, err);
+	struct binding b = { .plan = plan };
+	int r = hp_proc_maps(plan->proc, &arena, &b.areas, err);
 
+	if (r == 0)
+		r = hp_modules_read(plan->proc, &b.areas, &arena, &b.mods, err);
+	if (r < 0)
+		return r;
+	r = hp_linkmap_read(plan->proc, &b.mods, &arena, &b.lm, err);
 	if (r < 0)
 		return r == HP_E_BUSY ? 1 : r;
 	for (size_t i = 0; i < plan->pkg->pkg.man->targets_cnt && r == 0; i++)
 		if (plan->targets[i].man->imports_cnt > 0)
-			r = bind_target(plan, &plan->targets[i], &lm, err);
-	return hp_linkmap_same(&lm) ? r : 1;
+			r = bind_target(&b, &plan->targets[i], err);
+	return hp_linkmap_same(&b.lm) ? r : 1;
 }
 
 int
 hp_bind_find(struct hp_plan *plan, uint64_t deadline_ns, struct hp_err *err)
 {
 	struct timespec ts = { 0, ROUND_NS };
+	unsigned refused = 0;
 	size_t cnt = 0;
 	int r;
 
@@ -174,8 +191,13 @@ hp_bind_find(struct hp_plan *plan, uint64_t deadline_ns, struct hp_err *err)
 		cnt += plan->targets[i].man->imports_cnt;
 	if (cnt == 0)
 		return 0;
-	while ((r = bind_all(plan, err)) > 0 && hp_now_ns() < deadline_ns)
+	for (;;) {
+		r = bind_all(plan, err);
+		refused = r == HP_E_UNPATCHABLE ? refused + 1 : 0;
+		if (r == 0 || (r < 0 && r != HP_E_UNPATCHABLE) || refused == REFUSALS || hp_now_ns() > deadline_ns)
+			break;
 		(void)nanosleep(&ts, NULL);
+	}
 	if (r > 0)
 		return hp_err_set(err, HP_E_BUSY, "process %d (%s) keeps loading or unloading libraries", plan->proc->pid,
 		                  plan->proc->comm);

@@ -409,7 +409,7 @@ uint32_t
 hp_linkmap_of(const struct hp_linkmap *lm, const struct hp_module *mod)
 {
 	for (uint32_t i = 0; i < lm->cnt; i++)
-		if (lm->v[i].mod == mod)
+		if (lm->v[i].mod->start == mod->start)
 			return i;
 	return HP_LMAP_NONE;
 }

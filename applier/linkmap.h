@@ -47,7 +47,7 @@ HP_MUST_CHECK int hp_linkmap_read(const struct hp_proc *proc, const struct hp_mo
                                   struct hp_linkmap *ret, struct hp_err *err);
 /* hp_linkmap_same(lm): the list in the process is still the same, and at rest. */
 bool hp_linkmap_same(const struct hp_linkmap *lm);
-/* hp_linkmap_of(lm, mod): index of the module, HP_LMAP_NONE = not in the list. */
+/* hp_linkmap_of(lm, mod): index of the module, by its address; HP_LMAP_NONE = not in the list. */
 uint32_t hp_linkmap_of(const struct hp_linkmap *lm, const struct hp_module *mod);
 
 /* Where a symbol was found. */

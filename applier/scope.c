@@ -88,11 +88,11 @@ check_deep(const struct hp_linkmap *lm, uint32_t from, const char *name, const c
 	static const char why[] = "which may or may not come before the modules of the start (RTLD_DEEPBIND)";
 	struct hp_binding other;
 
-	if (lm->v[from].own_cnt == 0)
-		return undecided(lm, name, &lm->v[start->lmap], "but not all modules that were opened are known", err);
 	for (uint32_t i = 0; i < lm->cnt; i++) {
 		int r;
 
+		if (!lm->v[i].startup && !lm->v[i].aside && lm->v[i].own_cnt == 0)
+			return undecided(lm, name, &lm->v[start->lmap], "but not all modules that were opened are known", err);
 		if (!is_own(&lm->v[i], from))
 			continue;
 		r = find_first(lm, lm->v[i].own, lm->v[i].own_cnt, name, version, how, &other, err);

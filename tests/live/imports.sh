@@ -12,15 +12,27 @@ cat >"$W/host.c" <<'C'
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+static void *storm(void *lib) {
+	for (;;) {
+		void *h = dlopen(lib, RTLD_NOW);
+		usleep(3000);
+		dlclose(h);
+		usleep(3000);
+	}
+	return NULL;
+}
 int main(int argc, char **argv) {
+	pthread_t t;
 	char line[200], what[100];
 	long (*ask)(long) = NULL, n;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (int i = 1; i < argc; i += 2) {
+		if (strcmp(argv[i], "storm") == 0) { pthread_create(&t, NULL, storm, argv[i + 1]); continue; }
 		int flags = RTLD_NOW | (strstr(argv[i], "global") ? RTLD_GLOBAL : RTLD_LOCAL) | (strstr(argv[i], "deep") ? RTLD_DEEPBIND : 0);
 		void *h = strstr(argv[i], "space") ? dlmopen(LM_ID_NEWLM, argv[i + 1], flags) : dlopen(argv[i + 1], flags);
 		if (h == NULL) { printf("%s\n", dlerror()); return 1; }
@@ -73,6 +85,8 @@ gcc -shared -fPIC -o libboth.so both.c
 gcc -shared -fPIC -Wl,-z,interpose -o libinter.so both.c
 gcc -shared -fPIC -Wl,-f,libboth.so -o libaux.so old.c
 gcc -shared -fPIC -o audit.so audit.c
+echo 'long bystander(long n) { return n; }' >bystander.c
+gcc -shared -fPIC -o libbystander.so bystander.c
 gcc -shared -Wl,--build-id -Wl,-rpath,"$W" -o plug.so orig/plug.o -L. -ldep
 gcc -shared -Wl,--build-id -Wl,-rpath,"$W" -o fixed.so fixed/plug.o -L. -ldep
 gcc -shared -Wl,--build-id -o bare.so orig/plug.o
@@ -208,3 +222,12 @@ LD_PRELOAD=$W/libboth.so "$hpbuild" run --package "$W/fix.hpk" -- "$W/user" >"$W
 expect_text "$W/out" '^21014 21014$'
 LD_LIBRARY_PATH=$W/less expect_exit 10 "$hpbuild" run --package "$W/fix.hpk" -- "$W/user" >"$W/out" 2>&1
 expect_text "$W/out" "import 'fresh_value': no module in the scope"
+
+# Libraries come and go while it is looked up.
+begin "$W/host" local "$W/plug.so" storm "$W/libbystander.so"
+for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+	"$hpbuild" apply --pid "$pid" "$W/fix.hpk" >"$W/out" 2>&1 || fail "$i: $(cat "$W/out")"
+	"$hpbuild" revert --pid "$pid" >"$W/out" 2>&1 || fail "$i: $(cat "$W/out")"
+done
+answers_to 3 4
+end
