@@ -1,8 +1,8 @@
 /* What the files of differ/ share. One struct hp_cmp is the work on one pair of objects: it is made, used and dropped by one
  * thread. Temporary memory is in cmp->arena; what the patch set keeps is in the arenas of the two objects' hp_elf.
  *
- * Order of work (differ/pair.c): hp_side_init, hp_correlate, hp_compare_all, hp_explain_pair, hp_gate, hp_include,
- * hp_verdict_pair.
+ * Order of work (differ/pair.c): hp_side_init, hp_correlate, hp_compare_all, hp_compare_commons, hp_explain_pair, hp_include,
+ * hp_gate, hp_verdict_pair.
  */
 #ifndef HP_DIFFER_INTERNAL_H
 #define HP_DIFFER_INTERNAL_H

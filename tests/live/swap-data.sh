@@ -164,9 +164,28 @@ C
 for c in gcc clang; do
 	command -v $c >/dev/null || continue
 	swap $c "-O2 $S" exec ''
-	swap_or_refused '^  HP2006 ' $c "-O2 $S" pie ''
+	swap $c "-O2 $S" pie ''
 	swap_or_refused '^  HP2006 ' $c "-O0 $S" shared ''
 done
+forget
+
+# A common symbol that gets an initial value of zero is still the variable that unchanged code uses.
+scenario peek.c <<'C'
+extern long shared_one;
+APART long peek(void) { return shared_one + 1; }
+C
+scenario common <<'C'
+long peek(void);
+#ifdef FIX
+long shared_one = 0;
+long common(long n) { shared_one = n + 7; return peek() * 3; }
+#else
+long shared_one;
+long common(long n) { shared_one = n + 7; return peek() * 2; }
+#endif
+C
+swap gcc "-O2 $S -fcommon" pie ''
+more gcc "-O2 -fcommon -fPIC" shared ''
 forget
 
 scenario tls <<'C'
