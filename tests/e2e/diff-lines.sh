@@ -148,15 +148,7 @@ for cc_now in gcc clang; do
 	done
 done
 
-# The sanitizer's data hold line numbers: f is noise where gcc gives them a section of their own (diff-compiler.sh), changed
-# elsewhere; a real change beside them is never swallowed.
-{
-	printf 'int f(int a, int b)\n{\n\treturn a + b;\n}\nint fix(int a)\n{\n\treturn a ^ 1;\n}\n'
-	echo ----
-	printf '\nint f(int a, int b)\n{\n\treturn a + b;\n}\nint fix(int a)\n{\n\treturn a ^ 2;\n}\n'
-} >"$W/in"
-sources ubsan <"$W/in"
-OPTS='-O0 -O2' every -fsanitize=undefined -- verdict=hotpatchable changed+=fix
+# The sanitizer's data: a function that did not move is not touched by a change behind it.
 {
 	printf 'int f(int a, int b)\n{\n\treturn a + b;\n}\nint fix(int a)\n{\n\treturn a ^ 1;\n}\n'
 	echo ----
