@@ -1,7 +1,5 @@
 /* Common symbols (-fcommon: "int n;" in several objects is one variable). They have no section, so they are no parts, and a part
  * may be the same variable as a common symbol: "int n;" that became "int n = 5;". */
-#include <string.h>
-
 #include "base/cleanup.h"
 #include "differ/internal.h"
 
@@ -67,14 +65,17 @@ match_parts(struct hp_cmp *cmp, struct hp_side *side, const struct hp_map *commo
 	return r;
 }
 
-static bool
-has_part(const struct hp_side *side, const char *name)
+/* Names that the side defines for other objects, or has as common symbols. */
+static int
+index_defined(const struct hp_side *side, struct hp_map *map, struct hp_err *err)
 {
-	for (uint32_t i = 1; i < side->elf->syms_cnt; i++)
-		if (side->elf->syms[i].bind != STB_LOCAL && side->parts->sym_part[i] != HP_NONE &&
-		    strcmp(side->elf->syms[i].name, name) == 0)
-			return true;
-	return false;
+	int r = 0;
+
+	for (uint32_t i = 1; i < side->elf->syms_cnt && r == 0; i++)
+		if (side->elf->syms[i].bind != STB_LOCAL &&
+		    (side->elf->syms[i].sec_idx == HP_SEC_COMMON || side->parts->sym_part[i] != HP_NONE))
+			r = hp_map_put_str(map, side->elf->syms[i].name, 1, err);
+	return r;
 }
 
 int
@@ -82,11 +83,14 @@ hp_compare_commons(struct hp_cmp *cmp, struct hp_err *err)
 {
 	HP_AUTO(hp_map) struct hp_map olds = { 0 };
 	HP_AUTO(hp_map) struct hp_map news = { 0 };
+	HP_AUTO(hp_map) struct hp_map defined = { 0 };
 	const struct hp_elf *elf = cmp->new_side.elf;
 	int r = index_commons(&cmp->old_side, &olds, err);
 
 	if (r == 0)
 		r = index_commons(&cmp->new_side, &news, err);
+	if (r == 0 && news.cnt > 0)
+		r = index_defined(&cmp->old_side, &defined, err);
 	if (r == 0)
 		r = match_parts(cmp, &cmp->new_side, &olds, err);
 	if (r == 0)
@@ -99,7 +103,7 @@ hp_compare_commons(struct hp_cmp *cmp, struct hp_err *err)
 			continue;
 		if (hp_map_get_str(&olds, s->name, &len))
 			r = sizes(cmp, s->name, len, s->size, err);
-		else if (!has_part(&cmp->old_side, s->name))
+		else if (!hp_map_get_str(&defined, s->name, &len))
 			r = add(cmp, HP_RULE_DATA_NEW, s->name, "a new common symbol", err);
 	}
 	return r;

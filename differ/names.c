@@ -75,15 +75,13 @@ unique_id(const char *name, size_t *ret_from, size_t *ret_to)
 
 /* Lambdas and unnamed types are numbered within their function, by clang's own names within the file: one more before them
  * and all have other names. Bytes of the number at ${s}: "E0_" behind "Ul" and "Ut0_" (Itanium C++ ABI 5.1.8), or clang's
- * identifier "$_0" with the length before it. 0 = something else. */
+ * identifier "$_0" with the length before it. 0 = something else. ${ul}: the first "Ul" of the name, NULL = none. */
 static size_t
-closure_number_len(const char *name, const char *s)
+closure_number_len(const char *s, const char *ul)
 {
-	const char *ul = strstr(name, "Ul"), *p = s;
+	const char *p = s;
 	size_t len = 0, skip = 0;
 
-	if (strncmp(name, "_Z", 2) != 0)
-		return 0;
 	if ((s[0] == 'E' && ul != NULL && ul < s) || strncmp(s, "Ut", 2) == 0) {
 		skip = s[0] == 'E' ? 1 : 2;
 		while (isdigit((unsigned char)s[skip]))
@@ -103,8 +101,12 @@ closure_number_len(const char *name, const char *s)
 bool
 hp_name_is_closure(const char *name)
 {
+	const char *ul = strstr(name, "Ul");
+
+	if (strncmp(name, "_Z", 2) != 0)
+		return false;
 	for (const char *s = name; *s != '\0'; s++)
-		if (closure_number_len(name, s) > 0)
+		if (closure_number_len(s, ul) > 0)
 			return true;
 	return false;
 }
@@ -114,10 +116,12 @@ hp_name_plain(struct hp_arena *arena, const char *name)
 {
 	const char *dot = strchr(name, '.');
 	size_t len = strlen(name), n = 0, from, to;
+	bool closure = hp_name_is_closure(name);
+	const char *ul = strstr(name, "Ul");
 	char *plain;
 
 	unique_id(name, &from, &to);
-	if ((dot == NULL || dot[1] == '\0') && from == to && !hp_name_is_closure(name))
+	if ((dot == NULL || dot[1] == '\0') && from == to && !closure)
 		return name;
 	plain = hp_arena_strndup(arena, name, len);
 	if (plain == NULL)
@@ -132,7 +136,7 @@ hp_name_plain(struct hp_arena *arena, const char *name)
 		} else if (i > 0 && name[i] == '.' && (skip = number_len(name + i)) > 0) {
 			plain[n++] = '.';
 			i += skip;
-		} else if ((skip = closure_number_len(name, name + i)) > 0) {
+		} else if (closure && (skip = closure_number_len(name + i, ul)) > 0) {
 			plain[n++] = '$';
 			i += skip;
 		} else {

@@ -60,7 +60,7 @@ skip_padding(struct walk *w)
 	while (is_pad(w->new_code, n, &w->b))
 		n += w->b.len;
 	if (o - w->o == n - w->n) {
-		if (memcmp(w->old_code.p + w->o, w->new_code.p + w->n, (size_t)(o - w->o)) != 0)
+		if (o > w->o && memcmp(w->old_code.p + w->o, w->new_code.p + w->n, (size_t)(o - w->o)) != 0)
 			return false;
 	} else if ((w->old_base + o) % ALIGN_MIN != 0 || (w->new_base + n) % ALIGN_MIN != 0) {
 		return false;
@@ -171,10 +171,11 @@ is_candidate(const struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part)
 	       ns->parts->sec_first[n + 1] - ns->parts->sec_first[n] > 1;
 }
 
-/* The shape of two versions; computed once. */
+/* The shape of two versions; computed once for twins. */
 static int
 shape(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, const struct hp_relax **ret, struct hp_err *err)
 {
+	bool twins = cmp->new_side.twin[new_part] == old_part; /* else one of the joined, see hp_pair_is_joined() */
 	struct walk w = start(cmp, old_part, new_part);
 	struct hp_relax *map;
 	int r, found;
@@ -183,13 +184,15 @@ shape(struct hp_cmp *cmp, uint32_t old_part, uint32_t new_part, const struct hp_
 		cmp->relax = hp_arena_array(&cmp->arena, cmp->new_side.parts->cnt, sizeof(*cmp->relax));
 	if (cmp->relax == NULL)
 		return no_memory(cmp, err);
-	*ret = cmp->relax[new_part];
+	*ret = twins ? cmp->relax[new_part] : NULL;
 	if (*ret != NULL)
 		return 0;
 	map = hp_arena_alloc(&cmp->arena, sizeof(*map));
 	if (map == NULL)
 		return no_memory(cmp, err);
-	*ret = cmp->relax[new_part] = map;
+	*ret = map;
+	if (twins)
+		cmp->relax[new_part] = map;
 	if (!is_candidate(cmp, old_part, new_part) || hp_view_eq(w.old_code, w.new_code))
 		return 0;
 	r = add_shift(cmp, map, 0, 0, err);

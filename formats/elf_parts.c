@@ -257,17 +257,19 @@ split_section(struct splitter *sp, uint32_t sec_idx, uint32_t first, uint32_t la
 		return add_part(sp, &p, err);
 	}
 	for (uint32_t i = first; i < last && r == 0; i++) {
-		uint64_t at = sp->elf->syms[sp->order[i]].value, to = symbol_end(sp, i, last);
-		struct hp_part p = { .kind = kind, .sec_idx = sec_idx, .off = at, .len = to - at, .sym_idx = sp->order[i] };
+		uint64_t at = sp->elf->syms[sp->order[i]].value, size = sp->elf->syms[sp->order[i]].size, to;
+		struct hp_part p = { .kind = kind, .sec_idx = sec_idx, .off = at, .sym_idx = sp->order[i] };
 
 		if (i > first && at < end) {
 			/* An alias or an inner label; a range that overlaps makes the part longer. */
-			if (to > end && sp->elf->syms[sp->order[i]].size > 0) {
-				sp->v[sp->cnt - 1].len += to - end;
-				end = to;
+			if (size > 0 && at + size > end) {
+				sp->v[sp->cnt - 1].len += at + size - end;
+				end = at + size;
 			}
 			continue;
 		}
+		to = symbol_end(sp, i, last);
+		p.len = to - at;
 		r = add_gap(sp, sec_idx, kind, end, at, err);
 		if (r == 0 && to > at)
 			r = add_part(sp, &p, err);
