@@ -5,7 +5,8 @@
 . tests/lib/live
 can_trace
 build_tools
-build_victim "$W/victim"
+# A build ID of its own: apply --all below must not find the victims of other tests.
+build_victim "$W/victim" "-Wl,--build-id=0x$(head -c 20 /dev/urandom | od -An -tx1 | tr -d ' \n')"
 build_victim "$W/static" -static
 make_fix "$W/fix.hpk" "$W/victim" answer 7
 make_fix "$W/static.hpk" "$W/static" answer 7
