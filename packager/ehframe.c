@@ -223,21 +223,22 @@ add_ref(struct reader *rd, uint32_t off, struct hp_item *target, struct hp_err *
 static int
 copy_cie(struct reader *rd, struct cie *cie, struct hp_item *personality, struct hp_err *err)
 {
-	HP_AUTO(hp_buf) struct hp_buf key = { 0 };
+	size_t key_len = (size_t)cie->len + sizeof(personality);
+	uint8_t *key = hp_arena_alloc(&rd->pk->arena, key_len); /* the map does not copy it */
 	uint64_t at;
-	int r = hp_buf_add(&key, rd->v.p + cie->off, (size_t)cie->len, err);
+	int r;
 
-	if (r == 0)
-		r = hp_buf_add_u64(&key, (uintptr_t)personality, err);
-	if (r < 0)
-		return r;
+	if (key == NULL)
+		return hp_err_set(err, HP_E_NOMEM, "no memory");
+	memcpy(key, rd->v.p + cie->off, (size_t)cie->len);
+	memcpy(key + cie->len, &personality, sizeof(personality));
 	cie->out_personality = personality;
-	if (hp_map_get(rd->by_content, key.p, key.len, &at)) {
+	if (hp_map_get(rd->by_content, key, key_len, &at)) {
 		cie->out_off = (uint32_t)at;
 		return 0;
 	}
 	cie->out_off = (uint32_t)rd->out->frame.len;
-	r = hp_map_put(rd->by_content, key.p, key.len, cie->out_off, err);
+	r = hp_map_put(rd->by_content, key, key_len, cie->out_off, err);
 	if (r == 0)
 		r = hp_buf_add(&rd->out->frame, rd->v.p + cie->off, (size_t)cie->len, err);
 	if (r < 0 || personality == NULL)
