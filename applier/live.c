@@ -233,6 +233,8 @@ apply_with_hooks(struct hp_job *job, struct hp_err *err)
 		run_late(job, HP_HOOK_POST_APPLY);
 	else if (r != HP_E_UNDO && done > 0)
 		run_late(job, HP_HOOK_POST_REVERT);
+	if (r < 0 && job->report->trouble[0] != '\0')
+		(void)hp_err_add(err, "and then: %s", job->report->trouble);
 	return r;
 }
 

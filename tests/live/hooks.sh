@@ -62,13 +62,13 @@ HP_PRE_APPLY(ask) {
 	if (verdict == 100) *nowhere = 1;
 	while (verdict == 101) ;
 	if (verdict == 102) pause();
-	if (verdict == 103) return 0;
+	if (verdict == 103 || verdict == 105) return 0;
 	table = malloc(200000);
 	return verdict;
 }
 HP_POST_APPLY(begin) { leave('b'); if (verdict == 103) abort(); }
 HP_PRE_REVERT(busy) { leave('c'); return verdict; }
-HP_POST_REVERT(tidy) { leave('d'); free(table); table = 0; }
+HP_POST_REVERT(tidy) { leave('d'); if (verdict == 105) abort(); free(table); table = 0; }
 #endif
 __attribute__((noinline)) long stuck(int fd) { char c; long n = 0;
 	while (read(fd, &c, 1) > 0)
@@ -218,6 +218,18 @@ expect_text "$W/err" "inside function 'stuck'"
 [ -z "$(state "$pid")" ] || fail "not switched, but: $(state "$pid")"
 says 'work 9 trace ad'
 alive stuck
+end
+
+# And when that one crashes, the message has both; the package stays, for nobody knows.
+begin 1
+echo stuck >&3
+wait_line "$W/got" '^stuck:' 20
+verdict 105
+expect_exit 9 "$hpbuild" apply --timeout 300 --pid "$pid" "$W/fix.hpk" 2>"$W/err"
+expect_text "$W/err" "post-revert hook 'tidy'.*it crashed \(signal 6\)"
+expect_text "$W/err" "inside function 'stuck'"
+[ "$(state "$pid")" = prepared ] || fail "crash after a failed switch: $(state "$pid")"
+says 'work 9 trace ad'
 end
 
 # hpbuild is killed between hook and switch: the hook is called again.
