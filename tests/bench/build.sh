@@ -46,10 +46,14 @@ one() { # NAME PATCH FILES: the files that the patch changes
 	printf '%-26s %9d %9d %9d %9d\n' "$1" "$a" "$b" "$c" $((c - a - b))
 }
 
-change() { # NAME FILE SED-SCRIPT: a patch
-	sed "$3" "$2" >"$W/changed"
-	! diff -u --label "a/$2" --label "b/$2" "$2" "$W/changed" >"$W/$1.patch" || { echo "bench: $2 is as before" && exit 1; }
-	one "$1" "$W/$1.patch" "$2"
+change() { # NAME SED-SCRIPT FILE...: a patch
+	local name=$1 script=$2 f
+	shift 2
+	for f; do
+		sed "$script" "$f" >"$W/changed"
+		! diff -u --label "a/$f" --label "b/$f" "$f" "$W/changed" >>"$W/$name.patch" || { echo "bench: $f is as before" && exit 1; }
+	done
+	one "$name" "$W/$name.patch" "$*"
 }
-change source-file formats/zst.c 's/^#define LEVEL 19/#define LEVEL 18/'
-change header formats/limits.h 's/\(HP_ELF_LEN_MAX.*\)<< 30/\1<< 29/'
+change one-file 's/^#define LEVEL 19/#define LEVEL 18/' formats/zst.c
+change five-files 's/"no memory"/"out of memory"/' packager/locate.c packager/layout.c packager/resolve.c packager/prove.c packager/pack.c
