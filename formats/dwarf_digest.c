@@ -7,6 +7,7 @@
 #include "formats/dwarf_types.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "formats/dwarf_compat.h"
 #include "formats/hash.h"
@@ -15,7 +16,7 @@
 
 struct digest {
 	const struct hp_dwarf *dw;
-	struct hp_map numbers; /* node -> number */
+	uint32_t *numbers;     /* [nodes] number + 1, 0 = none yet */
 	struct hp_buf queue;   /* uint32_t nodes in the order of their numbers */
 	struct hp_buf text;
 	struct hp_err *err;
@@ -41,12 +42,13 @@ refer(struct digest *d, uint32_t off)
 	uint64_t number = d->queue.len / sizeof(node);
 	int r;
 
-	if (!hp_map_get(&d->numbers, &node, sizeof(node), &number)) {
+	if (d->numbers[node] != 0) {
+		number = d->numbers[node] - 1;
+	} else {
 		if (number >= TYPES_MAX)
 			return HP_E_LIMIT; /* not an error: nobody will be able to say that it is the same type */
-		r = hp_map_put(&d->numbers, &node, sizeof(node), number, d->err);
-		if (r == 0)
-			r = hp_buf_add(&d->queue, &node, sizeof(node), d->err);
+		d->numbers[node] = (uint32_t)number + 1;
+		r = hp_buf_add(&d->queue, &node, sizeof(node), d->err);
 		if (r < 0)
 			return r;
 	}
@@ -116,14 +118,15 @@ hp_dwarf_var_digest(struct hp_dwarf *dw, uint32_t sec_idx, uint64_t off, uint8_t
 	type = n == 0 ? 0 : dw->nodes[n].type != 0 ? dw->nodes[n].type : dw->nodes[hp_dw_origin(dw, n)].type;
 	if (type == 0)
 		return 0;
-	r = refer(&d, type);
+	d.numbers = calloc(dw->nodes_cnt, sizeof(*d.numbers));
+	r = d.numbers != NULL ? refer(&d, type) : hp_err_set(err, HP_E_NOMEM, "no memory for %u types", dw->nodes_cnt);
 	for (size_t i = 0; r == 0 && i < d.queue.len / sizeof(uint32_t); i++)
 		r = describe(&d, hp_dw_items_of(&d.queue, uint32_t)[i]);
 	if (r == 0)
 		hp_hash_256(hp_buf_view(&d.text), ret);
 	hp_buf_release(&d.queue);
 	hp_buf_release(&d.text);
-	hp_map_release(&d.numbers);
+	free(d.numbers);
 	if (r == HP_E_LIMIT)
 		return 0;
 	return r < 0 ? r : 1;

@@ -58,6 +58,8 @@ test_same(void **state)
 	        "struct n; struct m { struct n *n; } *m; struct n { struct n *next; int a; } *v;", true);
 	compare("struct s { int a[4]; } v[2];", "struct s { int a[4]; }; struct s v[2], w;", true);
 	compare("int (*v)(char *);", "int (*v)(char *name);", true);
+	compare("struct s { int a; long b; int c; struct s *d; long e; } *v;",
+	        "typedef long l; struct s { int a; l b; int c; struct s *d; l e; } *v;", true);
 }
 
 static void
@@ -80,6 +82,8 @@ test_different(void **state)
 	compare("int (*v)(char *);", "int (*v)(int *);", false);
 	compare("int (*v)(char *);", "int (*v)(char *, ...);", false);
 	compare("struct n { struct n *next; int a; } *v;", "struct n { struct n *next; long a; } *v;", false);
+	compare("struct s { int a; long b; int c; } *v;", "struct s { int a; long b; long c; } *v;", false);
+	compare("struct s { int a, b; float c; } *v;", "struct s { int a; float b, c; } *v;", false);
 }
 
 int
