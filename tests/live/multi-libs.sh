@@ -78,7 +78,7 @@ multi gcc "-O2 $S" pie ''
 [ "$(grep -c '^  target ' "$W/pack.out")" -eq 2 ] || fail "targets: $(cat "$W/pack.out")"
 multi gcc "-O2 $S" pie -Wl,-z,now
 multi gcc "-O2 -fno-plt" pie -Wl,-Bsymbolic
-STRIP=1 multi gcc "-O2 $S" exec ''
+STRIP=1 multi gcc -O2 exec ''
 if command -v clang >/dev/null && command -v ld.lld >/dev/null; then
 	multi clang "-O2 $S" pie -fuse-ld=lld
 fi
