@@ -6,6 +6,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "base/le.h"
+
 #define CODE_LEN ((size_t)262144) /* bytes of code that are searched at a time */
 #define CODE_OVERLAP 16u
 #define TIDS_MAX 512u                /* threads that are tried for borrowing */
@@ -51,15 +53,38 @@ find_gadgets(const struct hp_proc *proc, const struct hp_areas *areas, struct hp
 	return 0;
 }
 
-/* One thread: stopped and good enough? 1 yes, 0 no, negative failed. */
+/* Lowest address of the stack that the thread stands on, UINT64_MAX = not known: the stack of a signal handler, coroutine or
+ * goroutine may lie in the middle of a mapping, with other data of the program right below. The main thread's has a name; those
+ * that a threads library makes have the thread's control block on top, whose first word is its own address (psABI, thread-local
+ * storage). */
+static uint64_t
+own_stack_lo(const struct hp_proc *proc, const struct hp_areas *areas, const struct hp_task *task)
+{
+	uint64_t sp = hp_arch_sp(&task->regs), tp = hp_arch_thread_ptr(&task->regs);
+	const struct hp_area *a = hp_area_at(areas, sp);
+	uint8_t word[8];
+
+	if (a == NULL)
+		return UINT64_MAX;
+	if (strcmp(a->path, "[stack]") == 0)
+		return a->start;
+	if (tp < sp || tp >= a->end || hp_proc_read(proc, tp, word, sizeof(word), NULL) < 0 || hp_le64_get(word) != tp)
+		return UINT64_MAX;
+	return a->start;
+}
+
+/* One thread: stopped and good enough? 1 yes, 0 no, negative failed. ${any_stack}: it need not stand on its own. */
 static int
-try_thread(struct hp_borrow *b, pid_t tid, const struct hp_borrow_want *want, struct hp_err *err)
+try_thread(struct hp_borrow *b, pid_t tid, const struct hp_areas *areas, const struct hp_borrow_want *want, bool any_stack,
+           struct hp_err *err)
 {
 	int r = hp_stop_one(b->proc, &b->stop, tid, hp_now_ns() + TRY_NS, err);
 
 	if (r <= 0)
 		return r;
-	if (!hp_task_in_rseq(b->proc, &b->stop.v[0]) && (want == NULL || want->accept(want->arg, &b->stop.v[0])))
+	b->stack_lo = own_stack_lo(b->proc, areas, &b->stop.v[0]);
+	if (!hp_task_in_rseq(b->proc, &b->stop.v[0]) && (any_stack || b->stack_lo != UINT64_MAX) &&
+	    (want == NULL || want->accept(want->arg, &b->stop.v[0])))
 		return 1;
 	hp_stop_resume(&b->stop);
 	if (b->stop.pause_ns > b->time_ns)
@@ -67,19 +92,21 @@ try_thread(struct hp_borrow *b, pid_t tid, const struct hp_borrow_want *want, st
 	return 0;
 }
 
-/* The main thread, then the others, again and again. One inside a restartable sequence is left alone. */
+/* The main thread, then the others, again and again. One inside a restartable sequence is left alone; one that does not stand on
+ * its own stack only makes system calls, which need none, and only when no other one is found. */
 static int
-pick(struct hp_borrow *b, const struct hp_borrow_want *want, uint64_t deadline_ns, struct hp_err *err)
+pick(struct hp_borrow *b, const struct hp_areas *areas, const struct hp_borrow_want *want, uint64_t deadline_ns,
+     struct hp_err *err)
 {
 	struct timespec ts = { 0, ROUND_NS };
 	pid_t tids[TIDS_MAX];
 
-	for (;;) {
+	for (unsigned round = 0;; round++) {
 		size_t cnt;
 		int r = hp_proc_tasks(b->proc, tids, TIDS_MAX, &cnt, err);
 
 		for (size_t i = 0; r == 0 && i < cnt && i < TIDS_MAX; i++) {
-			r = try_thread(b, tids[i], want, err);
+			r = try_thread(b, tids[i], areas, want, want == NULL && round > 0, err);
 			if (r > 0)
 				return 0;
 			if (hp_now_ns() > deadline_ns)
@@ -101,7 +128,6 @@ int
 hp_borrow_begin(const struct hp_proc *proc, const struct hp_areas *areas, const struct hp_borrow_want *want, uint64_t deadline_ns,
                 struct hp_borrow *ret, struct hp_err *err)
 {
-	const struct hp_area *stack;
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
@@ -111,14 +137,11 @@ hp_borrow_begin(const struct hp_proc *proc, const struct hp_areas *areas, const 
 		r = hp_stop_init(&ret->stop, TIDS_MAX, err);
 	if (r < 0)
 		return r;
-	r = pick(ret, want, deadline_ns, err);
+	r = pick(ret, areas, want, deadline_ns, err);
 	if (r == 0 && !hp_proc_has_memory(proc)) /* what stands still runs another program by now */
 		r = hp_err_set(err, HP_E_BUSY, "process %d (%s) ended meanwhile", proc->pid, proc->comm);
-	if (r == 0) {
-		stack = hp_area_at(areas, hp_arch_sp(&ret->stop.v[0].regs));
-		ret->stack_lo = stack != NULL ? stack->start : UINT64_MAX;
+	if (r == 0)
 		r = hp_hold_begin(proc, &ret->stop.v[0], &ret->gadgets, ret->stack_lo, &ret->hold, err);
-	}
 	if (r < 0)
 		hp_stop_release(&ret->stop);
 	return r;
