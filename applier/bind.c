@@ -260,6 +260,8 @@ run_all(struct hp_job *job, struct hp_borrow *b, uint64_t code_va, struct hp_err
 			if (t->bound[k].resolver != 0)
 				r = run_resolver(job, b, code_va, &t->bound[k], err);
 	}
+	if (b->hold.left_alone) /* a resolver still runs, and returns into that code */
+		return r;
 	restored = hp_proc_write(job->plan.proc, code_va, before, sizeof(before), r == 0 ? err : NULL);
 	return r < 0 ? r : restored;
 }

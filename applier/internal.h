@@ -17,7 +17,8 @@ struct hp_job {
 	struct hp_unwind *unwind; /* made when it is needed for the first time */
 	struct hp_unwinder unwinders[HP_UNWINDERS_MAX];
 	size_t unwinders_cnt;
-	bool abandoned;           /* a hook did not come back: who knows what it has left in the payload */
+	bool abandoned;           /* a hook did not come back: who knows what it has left in the payload; or a thread still is in a
+	                           * function that it was to call: it may return into the payload, or be registering it */
 };
 
 static inline void
@@ -28,8 +29,9 @@ hp_job_step(const struct hp_job *job, enum hp_step step)
 }
 
 static inline void
-hp_job_note_borrow(const struct hp_job *job, const struct hp_borrow *b)
+hp_job_note_borrow(struct hp_job *job, const struct hp_borrow *b)
 {
+	job->abandoned |= b->hold.left_alone;
 	job->report->borrows++;
 	if (b->time_ns > job->report->borrow_ns)
 		job->report->borrow_ns = b->time_ns;

@@ -261,7 +261,7 @@ apply_new(struct hp_job *job, struct hp_err *err)
 	if (r == 0 || r == HP_E_UNDO)
 		return r;
 	if (job->abandoned) {
-		(void)hp_err_add(err, "the payload stays mapped, not in use: nobody knows what the hook left behind");
+		(void)hp_err_add(err, "the payload stays mapped, not in use: what ran in the process may still need it");
 		return r;
 	}
 	undo = hp_install_undo(job, &undo_err);

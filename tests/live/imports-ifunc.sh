@@ -7,8 +7,8 @@ can_trace
 HPBUILD_TRUST=$W/key.pub
 export HPBUILD_TRUST
 
-# What the resolver does is said by a variable of the process: 0 be good, 1 sleep for a second first, 2 return nonsense, 3 crash. It runs when
-# the library is loaded, too, before anything could be said.
+# What the resolver does is said by a variable of the process: 0 be good, 1 sleep for a second first, 2 return nonsense, 3 crash, 4 sleep longer
+# than anyone waits. It runs when the library is loaded, too, before anything could be said.
 cat >"$W/dep.c" <<'C'
 #include <sys/syscall.h>
 #include <time.h>
@@ -16,8 +16,8 @@ __attribute__((visibility("hidden"))) int mood;
 void set_mood(int m) { mood = m; }
 static long good(long n) { return n * 1000; }
 static long (*pick(void))(long) {
-	if (mood == 1) {
-		struct timespec ts = { 1, 0 };
+	if (mood == 1 || mood == 4) {
+		struct timespec ts = { mood == 1 ? 1 : 3, 0 };
 		long r;
 		__asm__ volatile("syscall" : "=a"(r) : "0"(SYS_nanosleep), "D"(&ts), "S"(0L) : "rcx", "r11", "memory");
 	}
@@ -83,6 +83,12 @@ expect_exit 9 "$hpbuild" apply --pid "$pid" "$W/fix.hpk" >"$W/out" 2>&1
 expect_text "$W/out" 'running the resolver of an IFUNC.*signal 11'
 say 'work 4' 5
 [ "$(wc -l <"/proc/$pid/maps")" -eq "$areas" ] || fail 'something is left in the process'
+
+# A resolver that nobody waits for any longer returns into the payload, which therefore stays, as it is.
+say 'mood 4' 0
+expect_exit 9 "$hpbuild" apply --pid "$pid" "$W/fix.hpk" >"$W/out" 2>&1
+expect_text "$W/out" 'running the resolver of an IFUNC.*does not come back'
+say 'work 14' 15
 
 # Killed while the resolver sleeps: it comes to its end, and the thread goes on where it was.
 say 'mood 1' 0
