@@ -83,7 +83,6 @@ struct hp_item {
 	uint32_t part_idx;     /* of the patched side, HP_NONE = not a whole part */
 	uint8_t *bytes;        /* private copy, NULL for BSS */
 	uint64_t len, align;
-	bool desc_relaxed;     /* the last TLS descriptor in it became another model, so its call goes */
 	uint64_t va;           /* in the image, set by hp_layout() */
 	struct hp_item *next;  /* in order of creation */
 };

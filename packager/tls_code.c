@@ -117,17 +117,19 @@ relax_desc(struct hp_pk *pk, const struct hp_use *use, uint64_t off, struct hp_e
 		p[1] = 0xc7;
 		p[2] = 0xc0 | reg;
 	}
-	use->item->desc_relaxed = true;
 	r = add_field(pk, use, off, &place, err);
 	return r < 0 ? r : 1;
 }
 
+/* The call names the variable, too, so it is asked for again: one function may use descriptors of several variables, of which the
+ * baseline has some, and compilers may put other code, also other descriptors, between the two halves. */
 static int
-relax_desc_call(const struct hp_use *use, uint64_t off, struct hp_err *err)
+relax_desc_call(struct hp_pk *pk, const struct hp_use *use, uint64_t off, struct hp_err *err)
 {
 	static const uint8_t call[] = { 0xff, 0x10 };
+	uint64_t slot;
 
-	if (!use->item->desc_relaxed)
+	if (pk->mod->kind == HP_MAN_SHARED && hp_target_tls_slot(pk, use, HP_SLOT_TLSDESC, &slot, NULL) == 0)
 		return 1;
 	if (!has_bytes(use->item, off, call, 2))
 		return hp_refuse(use, err, "a thread-local access by instructions that are not known");
@@ -189,7 +191,7 @@ hp_resolve_tls(struct hp_pk *pk, struct hp_use *use, uint64_t off, uint32_t left
 		r = by_slot(pk, use, off, HP_SLOT_TLSDESC, err);
 		return r != 0 ? r : relax_desc(pk, use, off, err);
 	case R_X86_64_TLSDESC_CALL:
-		return relax_desc_call(use, off, err);
+		return relax_desc_call(pk, use, off, err);
 	case R_X86_64_GOTTPOFF:
 		return resolve_ie(pk, use, off, err);
 	case R_X86_64_DTPOFF32:
