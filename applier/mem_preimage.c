@@ -10,7 +10,11 @@
 #include "applier/arch.h"
 #include "base/cleanup.h"
 #include "base/escape.h"
+#include "base/le.h"
+#include "formats/elf_dyn.h"
 #include "formats/hash.h"
+
+enum { RELA_LEN = 24, RELAS_MAX = 1 << 20 };
 
 /* Take recorded redirections off, latest first. A record is only a claim of the target; the digest decides afterwards. */
 static void
@@ -50,6 +54,44 @@ read_file_bytes(const struct hp_plan *plan, const struct hp_plan_target *target,
 	       pread(fd, ret, (size_t)len, (off_t)(a->off + (target->mod->bias + va - a->start))) == (ssize_t)len;
 }
 
+struct reader {
+	const struct hp_proc *proc;
+};
+
+static bool
+read_mem(void *arg, uint64_t va, void *buf, size_t len)
+{
+	return hp_proc_read(((const struct reader *)arg)->proc, va, buf, len, NULL) == 0;
+}
+
+/* A text relocation in the function (gABI chapter 5, DT_TEXTREL): its bytes are the dynamic linker's, in no process those of the
+ * file. hpbuild-pack refuses such a function, so this is for packages of other makers. */
+static bool
+find_text_reloc(const struct hp_plan *plan, const struct hp_module *mod, const struct hp_man_func *func, uint64_t *ret_off)
+{
+	struct reader reader = { plan->proc };
+	const struct hp_dyn_mem mem = { .read = read_mem, .arg = &reader, .bias = mod->bias, .start = mod->start,
+		                        .end = mod->end };
+	HP_AUTO(hp_arena) struct hp_arena arena = { 0 };
+	struct hp_dyn dyn;
+	uint8_t rela[RELA_LEN];
+
+	if (mod->dyn_len == 0 || hp_dyn_open(&mem, mod->dyn_va, mod->dyn_len, &arena, &dyn, NULL) < 0)
+		return false;
+	for (uint64_t i = 0; i < dyn.rela_len / RELA_LEN && i < RELAS_MAX; i++) {
+		uint64_t at = dyn.rela + i * RELA_LEN, place;
+
+		if (at < mod->start || at > mod->end - RELA_LEN || !read_mem(&reader, at, rela, sizeof(rela)))
+			return false;
+		place = hp_le64_get(rela);
+		if (place >= func->address && place - func->address < func->size) {
+			*ret_off = place - func->address;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Says what differs: a breakpoint, another patch, or simply another build. */
 static int
 explain(const struct hp_plan *plan, const struct hp_plan_target *target, const struct hp_man_func *func, const uint8_t *mem,
@@ -59,6 +101,11 @@ explain(const struct hp_plan *plan, const struct hp_plan_target *target, const s
 	char got[2 * 8 + 1], want[2 * 8 + 1];
 	uint64_t at = 0, len;
 
+	if (find_text_reloc(plan, target->mod, func, &at))
+		return hp_err_set(err, HP_E_UNPATCHABLE,
+		                  "function '%s' has a text relocation at offset 0x%" PRIx64 ": the dynamic linker filled in an "
+		                  "address there, so it cannot be told whether it is the one that the package was made for",
+		                  hp_esc(func->name), at);
 	if (file == NULL || !read_file_bytes(plan, target, func->address, file, func->size) ||
 	    !has_digest(file, func->size, func->preimage)) {
 		if (mem[func->entry - func->address] == 0xcc)

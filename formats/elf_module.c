@@ -573,6 +573,24 @@ hp_module_slot_at(const struct hp_module *mod, uint64_t va)
 	return bsearch(&key, mod->slots, mod->slots_cnt, sizeof(key), cmp_slot);
 }
 
+const struct hp_mod_slot *
+hp_module_slot_in(const struct hp_module *mod, uint64_t lo, uint64_t hi)
+{
+	uint32_t first = 0, cnt = mod->slots_cnt;
+
+	while (cnt > 0) {
+		uint32_t half = cnt / 2;
+
+		if (mod->slots[first + half].va < lo) {
+			first += half + 1;
+			cnt -= half + 1;
+		} else {
+			cnt = half;
+		}
+	}
+	return first < mod->slots_cnt && mod->slots[first].va < hi ? &mod->slots[first] : NULL;
+}
+
 static bool
 is_of(const struct hp_mod_slot *s, const char *name, const char *version)
 {

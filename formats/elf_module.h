@@ -110,6 +110,8 @@ uint64_t hp_module_next_func(const struct hp_module *mod, uint64_t va);
 
 /* hp_module_slot_at(mod, va): the slot that starts at ${va}, NULL = none. */
 const struct hp_mod_slot *hp_module_slot_at(const struct hp_module *mod, uint64_t va);
+/* hp_module_slot_in(mod, lo, hi): the first slot that starts in [lo, hi), NULL = none. O(log n). */
+const struct hp_mod_slot *hp_module_slot_in(const struct hp_module *mod, uint64_t lo, uint64_t hi);
 /* hp_module_slot_of(mod, name, version, kind): the first slot of that kind that the dynamic linker binds to ${name} with addend
  * 0.
  * ${version} NULL: of any version. */

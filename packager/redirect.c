@@ -228,6 +228,24 @@ check_entry(struct hp_pk *pk, const struct hp_pk_obj *obj, const char *name, uin
 	return 0;
 }
 
+/* A text relocation: the dynamic linker writes into the old body at start. So no process has the bytes of the file, with
+ * which the applier compares memory before it overwrites anything. */
+static int
+check_text_relocs(const struct hp_pk *pk, const struct hp_pk_obj *obj, const char *name, uint64_t va, uint64_t len,
+                  struct hp_err *err)
+{
+	const struct hp_mod_slot *slot = hp_module_slot_in(pk->mod, va, va + len);
+
+	if (slot == NULL)
+		return 0;
+	return hp_err_set(err, HP_E_REFUSED,
+	                  "'%s': function '%s' has a text relocation in the baseline, at offset 0x%" PRIx64
+	                  ": the dynamic linker fills in an address%s%s there, so that no process has the bytes of the file; "
+	                  "only a module linked from position-independent code (-fPIC, -z text) can have it replaced",
+	                  hp_esc(obj->pair->path), hp_esc(name), slot->va - va, slot->name[0] != '\0' ? ", of " : "",
+	                  hp_esc(slot->name));
+}
+
 static int
 unproven(const struct hp_pk *pk, const struct hp_pk_obj *obj, const char *name, enum hp_func_state state, struct hp_err *err)
 {
@@ -258,7 +276,8 @@ plan(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t part_idx, struct hp_err *
 	r = check_shared(pk, obj, part_idx, place->va, &obj->redirects[part_idx], err);
 	if (r < 0 || obj->redirects[part_idx] != HP_REDIRECT_ENTRY)
 		return r;
-	return check_entry(pk, obj, name, place->va, obj->pair->old_obj->parts->v[twin].len, err);
+	r = check_text_relocs(pk, obj, name, place->va, obj->pair->old_obj->parts->v[twin].len, err);
+	return r < 0 ? r : check_entry(pk, obj, name, place->va, obj->pair->old_obj->parts->v[twin].len, err);
 }
 
 /* A cold piece is reached through its parent alone, so a changed piece without its parent would change nothing. */
