@@ -3,6 +3,7 @@
 # was linked with the library's objects. One --module is a package for it, several are one package; none is a question.
 . tests/lib/sh
 need dpkg-buildpackage dpkg-deb make patch
+dpkg-query -W build-essential >/dev/null 2>&1 || skip "build-essential is not installed" # dpkg-buildpackage asks for it
 [ -r /usr/share/keyrings/debian-archive-keyring.gpg ] || skip "the keyring of Debian's archive is not installed"
 
 mkdir -p "$W/duo-1/debian/source" "$W/repo" "$W/bin"

@@ -4,6 +4,7 @@
 # are in live/debian-shipped.
 . tests/lib/sh
 need dpkg-buildpackage dpkg-deb make patch
+dpkg-query -W build-essential >/dev/null 2>&1 || skip "build-essential is not installed" # dpkg-buildpackage asks for it
 [ -r /usr/share/keyrings/debian-archive-keyring.gpg ] || skip "the keyring of Debian's archive is not installed"
 
 # make_source VERSION COMMAND: the source package and the binary package that is shipped; COMMAND is one more line of the rule that links.
