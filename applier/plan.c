@@ -338,13 +338,18 @@ add_earlier(struct hp_plan *plan, const struct hp_rec *other)
 static int
 list_bodies(struct hp_plan *plan, struct hp_err *err)
 {
-	uint32_t cnt = plan->rec.entries_cnt, cap = cnt;
+	uint32_t cnt = plan->rec.entries_cnt;
+	size_t cap = cnt;
 
+	/* What add_replaced() and add_earlier() add at most. The packages' own numbers: those in the records are the target's word,
+	 * which may be another one each time it is read. */
+	for (size_t i = 0; i < plan->replaced_cnt; i++)
+		cap += 2 * (size_t)plan->replaced[i].rec.entries_cnt;
 	for (size_t i = 0; i < plan->recs.cnt; i++)
-		cap += 2 * plan->recs.v[i].entries_cnt;
+		cap += cnt < plan->recs.v[i].entries_cnt ? cnt : plan->recs.v[i].entries_cnt;
 	plan->bodies = hp_arena_array(&plan->arena, cap, sizeof(*plan->bodies));
 	if (plan->bodies == NULL)
-		return hp_err_set(err, HP_E_NOMEM, "no memory for %" PRIu32 " functions", cap);
+		return hp_err_set(err, HP_E_NOMEM, "no memory for %zu functions", cap);
 	if (cnt > 0)
 		memcpy(plan->bodies, plan->ranges, cnt * sizeof(*plan->bodies));
 	plan->bodies_cnt = cnt;
