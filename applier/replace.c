@@ -180,16 +180,18 @@ replaces_us(const struct hp_plan *plan, const struct hp_rec *other)
 static int
 check_conflict(const struct hp_plan *plan, const struct hp_rec *other, struct hp_err *err)
 {
+	bool gone[HP_PKG_TARGETS_MAX];
 	char name[HP_REC_NAME_LEN];
 	uint32_t k = 0;
 
+	for (uint32_t t = 0; t < other->targets_cnt; t++) /* once each: it looks at all entries */
+		gone[t] = hp_rec_target_gone(plan->proc, &plan->areas, other, t);
 	if (replaces_us(plan, other))
 		return hp_err_set(err, HP_E_BUSY, "process %d (%s): package %s, which is applied, replaces this one",
 		                  plan->proc->pid, plan->proc->comm, id_of(other, name));
 	for (uint32_t i = 0; i < plan->rec.entries_cnt; i++) { /* both lists ascend */
 		while (k < other->entries_cnt &&
-		       (other->entries[k].va < plan->ranges[i].lo ||
-		        hp_rec_target_gone(plan->proc, &plan->areas, other, other->entries[k].target)))
+		       (other->entries[k].va < plan->ranges[i].lo || gone[other->entries[k].target]))
 			k++;
 		if (k < other->entries_cnt && other->entries[k].va < plan->ranges[i].hi)
 			return hp_err_set(
