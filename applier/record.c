@@ -20,6 +20,10 @@ enum {
 
 #define VARS_MAX ((uint64_t)HP_PKG_TARGETS_MAX * HP_PKG_VARIABLES_MAX)
 
+/* What is read of one process, which can map one file of the greatest length any number of times; the rest counts as malformed. */
+#define RECS_LEN_MAX (4 * HP_PKG_LEN_MAX)
+#define RECS_MAX 4096u
+
 static uint64_t
 header_len(const struct hp_rec *rec)
 {
@@ -179,9 +183,11 @@ hp_rec_name(const uint8_t id[HP_PKG_ID_LEN], char ret[HP_REC_NAME_LEN])
 	hp_hex(id, HP_PKG_ID_LEN, ret + 8);
 }
 
-/* One mapping with the right name. HP_E_FORMAT when it does not hold a record of that package. */
+/* One mapping with the right name. HP_E_FORMAT when it does not hold a record of that package. *left: bytes that may still be
+ * read. */
 static int
-read_area(const struct hp_proc *proc, const struct hp_area *area, struct hp_arena *arena, struct hp_rec *ret, struct hp_err *err)
+read_area(const struct hp_proc *proc, const struct hp_area *area, struct hp_arena *arena, uint64_t *left, struct hp_rec *ret,
+          struct hp_err *err)
 {
 	char name[HP_REC_NAME_LEN];
 	uint8_t head[HEADER_LEN_1], *bytes;
@@ -191,8 +197,9 @@ read_area(const struct hp_proc *proc, const struct hp_area *area, struct hp_aren
 	if (area->end - area->start < HEADER_LEN_1 || hp_proc_read(proc, area->start, head, sizeof(head), NULL) < 0)
 		return hp_err_set(err, HP_E_FORMAT, "record: cannot be read");
 	len = hp_le64_get(head + OFF_TOTAL);
-	if (len < HEADER_LEN_1 || len > area->end - area->start || len > 2 * HP_PKG_LEN_MAX)
+	if (len < HEADER_LEN_1 || len > area->end - area->start || len > 2 * HP_PKG_LEN_MAX || len > *left)
 		return hp_err_set(err, HP_E_FORMAT, "record: length 0x%" PRIx64 " does not fit its mapping", len);
+	*left -= len;
 	bytes = hp_arena_alloc(arena, (size_t)len);
 	if (bytes == NULL)
 		return hp_err_set(err, HP_E_NOMEM, "no memory for a record of %" PRIu64 " bytes", len);
@@ -222,6 +229,7 @@ hp_recs_read(const struct hp_proc *proc, const struct hp_areas *areas, struct hp
              struct hp_err *err)
 {
 	struct hp_recs recs = { 0 };
+	uint64_t left = RECS_LEN_MAX;
 	size_t cap = 0;
 
 	for (size_t i = 0; i < areas->cnt; i++)
@@ -234,7 +242,7 @@ hp_recs_read(const struct hp_proc *proc, const struct hp_areas *areas, struct hp
 
 		if (strncmp(areas->v[i].path, NAME_PREFIX, strlen(NAME_PREFIX)) != 0)
 			continue;
-		r = read_area(proc, &areas->v[i], arena, &recs.v[recs.cnt], err);
+		r = recs.cnt < RECS_MAX ? read_area(proc, &areas->v[i], arena, &left, &recs.v[recs.cnt], err) : HP_E_LIMIT;
 		if (r == HP_E_NOMEM)
 			return r;
 		if (r < 0)

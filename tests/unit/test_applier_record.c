@@ -5,10 +5,13 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "applier/arch.h"
 #include "applier/place.h"
 #include "applier/record.h"
+#include "base/cleanup.h"
 
 static struct hp_rec_target targets[2] = { { 0x400000, 0x7000000, 0x3000, 0x7100080 },
 	                                       { 0x7f0000000000, 0x7e0000000000, 0x1000, 0 } };
@@ -201,13 +204,46 @@ test_jump(void **state)
 	assert_false(hp_arch_jump(UINT64_C(0x7f0000000000), (uint64_t)hi + 1, b));
 }
 
+/* One small file, mapped more often than anybody applies packages. */
+static void
+test_many(void **state)
+{
+	enum { MANY = 4200, MOST = 4096 };
+	static void *maps[MANY];
+	HP_AUTO(hp_proc) struct hp_proc proc = HP_PROC_INIT;
+	struct hp_arena arena = { 0 };
+	struct hp_buf buf = { 0 };
+	struct hp_areas areas;
+	struct hp_recs recs;
+	int fd = memfd_create("hpbuild:abababababababababababababababab", MFD_CLOEXEC);
+
+	(void)state;
+	write_sample(&buf);
+	assert_int_equal(write(fd, buf.p, buf.len), buf.len);
+	for (unsigned i = 0; i < MANY; i++) {
+		maps[i] = mmap(NULL, buf.len, PROT_READ, MAP_PRIVATE, fd, 0);
+		assert_true(maps[i] != MAP_FAILED);
+	}
+	(void)close(fd);
+	if (hp_proc_open(getpid(), &proc, NULL) < 0)
+		skip();
+	assert_int_equal(hp_proc_maps(&proc, &arena, &areas, NULL), 0);
+	assert_int_equal(hp_recs_read(&proc, &areas, &arena, &recs, NULL), 0);
+	assert_int_equal(recs.cnt, MOST);
+	assert_int_equal(recs.bad_cnt, MANY - MOST);
+	for (unsigned i = 0; i < MANY; i++)
+		(void)munmap(maps[i], buf.len);
+	hp_arena_release(&arena);
+	hp_buf_release(&buf);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_version_1), cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_window),     cmocka_unit_test(test_place),     cmocka_unit_test(test_areas),
-		cmocka_unit_test(test_jump),
+		cmocka_unit_test(test_jump),       cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
