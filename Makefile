@@ -29,7 +29,8 @@ LIBS_LIVE = $(LIBS_CORE) -ldw
 
 lib_src := $(sort $(wildcard base/*.c formats/*.c differ/*.c differ/arch/*.c packager/*.c signer/*.c applier/*.c applier/arch/*.c))
 cli_src := $(sort $(wildcard cli/*.c))
-live_only := cli/live_main.c cli/cmd_apply.c cli/cmd_revert.c cli/cmd_run.c cli/cmd_status.c cli/live_all.c cli/live_common.c
+live_only := cli/live_main.c cli/cmd_apply.c cli/cmd_revert.c cli/cmd_run.c cli/cmd_status.c cli/live_all.c cli/live_common.c \
+	cli/skip.c
 cli_both := cli/cmd.c cli/opts.c cli/out.c cli/rollback.c cli/trust.c
 hpbuild_src := $(filter-out $(live_only),$(cli_src))
 live_src := $(filter $(live_only) $(cli_both),$(cli_src))

@@ -80,6 +80,17 @@ void hp_live_close(struct hp_live *live); /* NULL allowed */
 /* Escaped name of its command. */
 const char *hp_live_comm(const struct hp_live *live);
 
+/* Whose process it is, and what it runs. Untrusted. */
+struct hp_live_owner {
+	uid_t uid, euid; /* real and effective */
+	gid_t gid, egid;
+	char exe[4096];  /* raw path of the executable as the process sees it, also after it was removed */
+	dev_t exe_dev;
+	ino_t exe_inode; /* 0 = cannot be told */
+};
+/* hp_live_owner(live, ret, err): HP_E_BUSY: gone, or it cannot be told. */
+HP_MUST_CHECK int hp_live_owner(const struct hp_live *live, struct hp_live_owner *ret, struct hp_err *err);
+
 /* hp_live_records(live, err): what is recorded in the process, ascending by order. The result lives until the next call on
  * ${live}. */
 HP_MUST_CHECK int hp_live_records(struct hp_live *live, const struct hp_recs **ret, struct hp_err *err);

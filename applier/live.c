@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct hp_live {
 	struct hp_proc proc;
@@ -42,6 +44,29 @@ const char *
 hp_live_comm(const struct hp_live *live)
 {
 	return live->proc.comm;
+}
+
+int
+hp_live_owner(const struct hp_live *live, struct hp_live_owner *ret, struct hp_err *err)
+{
+	static const char deleted[] = " (deleted)"; /* proc(5): behind the name of an executable that was removed */
+	const struct hp_proc *proc = &live->proc;
+	const size_t deleted_len = sizeof(deleted) - 1;
+	struct hp_live_owner o = { .exe_inode = 0 };
+	struct stat st;
+	ssize_t len = readlinkat(proc->dir_fd, "exe", o.exe, sizeof(o.exe) - 1);
+
+	if (len < 0 || hp_proc_ids(proc, "Uid", &o.uid, &o.euid) < 0 || hp_proc_ids(proc, "Gid", &o.gid, &o.egid) < 0)
+		return hp_err_set(err, HP_E_BUSY, "process %d (%s): cannot tell whose it is and what it runs", proc->pid,
+		                  proc->comm);
+	if ((size_t)len > deleted_len && strcmp(o.exe + len - deleted_len, deleted) == 0)
+		o.exe[(size_t)len - deleted_len] = '\0';
+	if (fstatat(proc->dir_fd, "exe", &st, 0) == 0) {
+		o.exe_dev = st.st_dev;
+		o.exe_inode = st.st_ino;
+	}
+	*ret = o;
+	return 0;
 }
 
 int

@@ -66,6 +66,15 @@ status_field(const char *text, const char *name)
 	return NULL;
 }
 
+int
+hp_proc_ids(const struct hp_proc *proc, const char *name, id_t *ret_real, id_t *ret_effective)
+{
+	char text[4096];
+	const char *value = hp_proc_text(proc, "status", text, sizeof(text)) > 0 ? status_field(text, name) : NULL;
+
+	return value != NULL && sscanf(value, "%u %u", ret_real, ret_effective) == 2 ? 0 : HP_E_BUSY;
+}
+
 static bool
 is_dead(const char *status)
 {

@@ -50,6 +50,9 @@ void hp_proc_close(struct hp_proc *proc);
  * called) and of a tracer (HP_E_BUSY, naming it), executable of our CPU and word size (HP_E_UNPATCHABLE). */
 HP_MUST_CHECK int hp_proc_check(const struct hp_proc *proc, bool calls, struct hp_err *err);
 
+/* hp_proc_ids(proc, name, ret_real, ret_effective): of the "Uid" or "Gid" line of its status file. HP_E_BUSY: gone. */
+HP_MUST_CHECK int hp_proc_ids(const struct hp_proc *proc, const char *name, id_t *ret_real, id_t *ret_effective);
+
 /* hp_proc_task_filtered(proc, tid): under seccomp, or it cannot be known. */
 bool hp_proc_task_filtered(const struct hp_proc *proc, pid_t tid);
 

@@ -8,15 +8,17 @@
 #include "cli/rollback.h"
 #include "cli/trust.h"
 
-static struct hp_opt_list arg_trust, arg_allow;
+static struct hp_opt_list arg_trust, arg_allow, arg_skip;
 static uint64_t arg_pid, arg_timeout = HP_LIVE_TIMEOUT_MS, arg_hook_timeout = HP_LIVE_HOOK_MS, arg_require = 1;
 static struct hp_rollback arg_rollback;
+static struct hp_skip arg_rules; /* arg_skip, parsed */
 static bool arg_all, arg_dry_run, arg_json, arg_ignore_unknown;
 
 static const struct hp_opt opts[] = {
 	HP_OPT_TRUST(arg_trust),
 	{ 'p', "pid", HP_OPT_U64, &arg_pid, "N", "the process" },
 	{ 'a', "all", HP_OPT_FLAG, &arg_all, NULL, "every process that runs the baseline of PKG" },
+	{ 0, "skip", HP_OPT_LIST, &arg_skip, "RULE", "with --all: not user=, group=, path= or pid=" },
 	{ 'n', "dry-run", HP_OPT_FLAG, &arg_dry_run, NULL, "check everything that can be checked, touch nothing" },
 	{ 0, "timeout", HP_OPT_U64, &arg_timeout, "MS", "look for a good moment this long (default: 3000)" },
 	{ 0, "hook-timeout", HP_OPT_U64, &arg_hook_timeout, "MS", "a hook of the package may take this long (default: 2000)" },
@@ -53,23 +55,32 @@ apply_one(const struct hp_verified_pkg *pkg, pid_t pid, const struct hp_live_opt
 	return 0;
 }
 
+static void
+summary(const struct hp_cli_all *all, const char *did)
+{
+	hp_out("%zu process%s the baseline: %zu %s, %zu already, %zu failed", all->seen_cnt,
+	       all->seen_cnt == 1 ? " runs" : "es run", all->done_cnt, did, all->already_cnt, all->failed_cnt);
+	if (all->skip->cnt > 0)
+		hp_out(", %zu skipped", all->skipped_cnt);
+	hp_out("\n");
+}
+
 /* Exit status, or a negative code. */
 static int
 apply_all(const struct hp_verified_pkg *pkg, const struct hp_live_opts *o, const char *did, struct hp_err *err)
 {
-	struct hp_cli_all all = { .pkg = pkg, .opts = o, .did = did, .list = arg_json ? json_array() : NULL };
+	struct hp_cli_all all = { .pkg = pkg, .opts = o, .skip = &arg_rules, .did = did, .list = arg_json ? json_array() : NULL };
 	int r = hp_cli_apply_all(&all, err);
 
 	if (r == 0 && !arg_dry_run && all.done_cnt > 0)
 		r = hp_rollback_after(&arg_rollback, pkg, err);
 	if (arg_json)
-		hp_out_json(json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I}", "schema", "hpbuild.apply-all/1", "processes",
+		hp_out_json(json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "schema", "hpbuild.apply-all/1", "processes",
 		                      all.list, "matching", (json_int_t)all.seen_cnt, "done", (json_int_t)all.done_cnt, "already",
 		                      (json_int_t)all.already_cnt, "failed", (json_int_t)all.failed_cnt, "partial",
-		                      (json_int_t)all.partial_cnt));
+		                      (json_int_t)all.partial_cnt, "skipped", (json_int_t)all.skipped_cnt));
 	else
-		hp_out("%zu process%s the baseline: %zu %s, %zu already, %zu failed\n", all.seen_cnt,
-		       all.seen_cnt == 1 ? " runs" : "es run", all.done_cnt, did, all.already_cnt, all.failed_cnt);
+		summary(&all, did);
 	if (all.partial_cnt > 0)
 		hp_warn("%zu process%s only some of the package's modules, and stay%s as before ('status PKG' lists them)",
 		        all.partial_cnt, all.partial_cnt == 1 ? " has" : "es have", all.partial_cnt == 1 ? "s" : "");
@@ -107,6 +118,8 @@ hp_cmd_apply(int argc, char **argv)
 
 	if (r < 0 && arg_all && arg_pid != 0)
 		return hp_usage_error("apply", "--all and --pid exclude each other");
+	if (r < 0 && !arg_all && arg_skip.cnt > 0)
+		return hp_usage_error("apply", "--skip is for --all");
 	if (r < 0 && !arg_all)
 		r = hp_cli_live_pid("apply", arg_pid, &pid);
 	if (r >= 0)
@@ -115,6 +128,8 @@ hp_cmd_apply(int argc, char **argv)
 		return hp_usage_error("apply", "--require wants a number from 1 to %u", HP_PKG_SIGS_MAX);
 	if (arg_timeout > 3600000 || arg_hook_timeout > 3600000)
 		return hp_usage_error("apply", "--timeout and --hook-timeout want at most an hour (3600000)");
-	r = apply(argv[first], pid, &err);
+	r = hp_skip_parse(&arg_skip, &arg_rules, &err);
+	if (r == 0)
+		r = apply(argv[first], pid, &err);
 	return r < 0 ? hp_out_fail(&err, arg_json) : r;
 }

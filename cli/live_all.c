@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/escape.h"
 #include "cli/cmd.h"
 #include "cli/out.h"
 
@@ -71,6 +72,17 @@ note_success(struct hp_cli_all *all, pid_t pid, const char *comm, const struct h
 		hp_cli_live_text(pid, comm, all->pkg, report, all->did);
 }
 
+static void
+note_skipped(struct hp_cli_all *all, pid_t pid, const char *comm, const struct hp_skip_rule *rule)
+{
+	all->skipped_cnt++;
+	if (all->list != NULL)
+		(void)json_array_append_new(all->list, json_pack("{s:i, s:s, s:s, s:o}", "pid", (int)pid, "command", comm,
+		                                                 "result", "skipped", "rule", hp_json_text(rule->text)));
+	else
+		hp_out("skipped: process %d (%s): %s\n", pid, comm, hp_esc(rule->text));
+}
+
 /* A process that cannot be looked at (gone, a kernel thread, somebody else's) is none that runs the baseline, as far as we know.
  */
 static int
@@ -78,9 +90,10 @@ apply_one(void *arg, pid_t pid)
 {
 	struct hp_cli_all *all = arg;
 	HP_AUTO(hp_live) struct hp_live *live = NULL;
+	const struct hp_skip_rule *rule;
 	struct hp_live_report report;
 	struct hp_err err = { 0 };
-	int runs;
+	int runs, r;
 
 	if (is_seen(all, pid) || all->seen_cnt == SEEN_MAX || hp_live_open(pid, &live, NULL) < 0)
 		return 0;
@@ -93,7 +106,10 @@ apply_one(void *arg, pid_t pid)
 	}
 	all->seen[all->seen_cnt++] = pid;
 	all->new_cnt++;
-	if (hp_live_apply(live, all->pkg, all->opts, &report, &err) == 0)
+	r = hp_skip_match(all->skip, pid, live, &rule, &err);
+	if (r > 0)
+		note_skipped(all, pid, hp_live_comm(live), rule);
+	else if (r == 0 && hp_live_apply(live, all->pkg, all->opts, &report, &err) == 0)
 		note_success(all, pid, hp_live_comm(live), &report);
 	else
 		note_failure(all, pid, hp_live_comm(live), &err);

@@ -6,6 +6,7 @@
 
 #include "applier/applier.h"
 #include "cli/opts.h"
+#include "cli/skip.h"
 #include "signer/verify.h"
 
 #define HP_LIVE_TIMEOUT_MS 3000u
@@ -35,10 +36,11 @@ HP_MUST_CHECK int hp_cli_each_process(int (*each)(void *arg, pid_t pid), void *a
 struct hp_cli_all {
 	const struct hp_verified_pkg *pkg;
 	const struct hp_live_opts *opts;
+	const struct hp_skip *skip; /* which to leave alone */
 	const char *did;
 	json_t *list;          /* hpbuild.apply/1 or hpbuild.error/1 for each; NULL: print text */
 	pid_t *seen;           /* processes that run the baseline */
-	size_t seen_cnt, done_cnt, already_cnt, failed_cnt;
+	size_t seen_cnt, done_cnt, already_cnt, failed_cnt, skipped_cnt;
 	size_t partial_cnt; /* processes with only some of the package's modules, which stay as they are */
 	size_t new_cnt;        /* in the last pass */
 	int status;            /* exit status: of the worst failure */
