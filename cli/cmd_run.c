@@ -89,6 +89,9 @@ apply_all(pid_t pid, const struct packages *packages, struct hp_err *err)
 			r = hp_rollback_after(&arg_rollback, packages->v[i], err);
 		if (r < 0)
 			return hp_err_add(err, "package '%s'", hp_esc(arg_packages.v[i]));
+		if (report.trouble[0] != '\0')
+			hp_warn("process %d (%s), package '%s': %s", pid, hp_live_comm(live), hp_esc(arg_packages.v[i]),
+			        report.trouble);
 		hp_debug("%s: %zu functions, %.1f ms", arg_packages.v[i], report.funcs_cnt, (double)report.total_ns / 1e6);
 	}
 	return r;

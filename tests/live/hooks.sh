@@ -253,3 +253,9 @@ end
 # Before the first instruction of the program.
 echo q0 | "$hpbuild" run --package "$W/fix.hpk" -- "$W/prog" >"$W/got" 2>"$W/err" || fail "run: $(cat "$W/err")"
 expect_text "$W/got" '^q0: work 901 trace ab\.$'
+# One that fails after the switch is said there, too; the program runs, patched.
+sed -i 's/^int verdict,/int verdict = 103,/' "$W/main.c"
+build gcc '' ''
+echo q0 | "$hpbuild" run --package "$W/fix.hpk" -- "$W/prog" >"$W/got" 2>"$W/err" || fail "run: $(cat "$W/err")"
+expect_text "$W/got" '^q0: work 900 trace ab\.$'
+expect_text "$W/err" "post-apply hook 'begin'.*it crashed \(signal 6\)"
