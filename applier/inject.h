@@ -15,7 +15,7 @@ struct hp_borrow {
 	struct hp_stop stop;
 	struct hp_hold hold;
 	struct hp_arch_gadgets gadgets;
-	uint64_t stack_lo;   /* lowest address of the thread's own stack, UINT64_MAX = it stands on another, which is left alone */
+	uint64_t stack_lo;   /* lowest address of the thread's own stack, UINT64_MAX = it stands on another, left alone */
 	uint64_t time_ns;    /* how long the thread was away, set by hp_borrow_end(); or one that was not accepted, if longer */
 };
 

@@ -17,8 +17,8 @@ struct hp_job {
 	struct hp_unwind *unwind; /* made when it is needed for the first time */
 	struct hp_unwinder unwinders[HP_UNWINDERS_MAX];
 	size_t unwinders_cnt;
-	bool abandoned;           /* a hook did not come back: who knows what it has left in the payload; or a thread still is in a
-	                           * function that it was to call: it may return into the payload, or be registering it */
+	bool abandoned;           /* the payload stays mapped: a hook did not come back, and who knows what it has left there; or
+	                           * a thread still is in a function that it was to call, and may return into the payload */
 };
 
 static inline void

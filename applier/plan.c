@@ -341,8 +341,8 @@ list_bodies(struct hp_plan *plan, struct hp_err *err)
 	uint32_t cnt = plan->rec.entries_cnt;
 	size_t cap = cnt;
 
-	/* What add_replaced() and add_earlier() add at most. The packages' own numbers: those in the records are the target's word,
-	 * which may be another one each time it is read. */
+	/* What add_replaced() and add_earlier() add at most. By the packages' own numbers: those in the records are the target's
+	 * word, which may be another one each time it is read. */
 	for (size_t i = 0; i < plan->replaced_cnt; i++)
 		cap += 2 * (size_t)plan->replaced[i].rec.entries_cnt;
 	for (size_t i = 0; i < plan->recs.cnt; i++)

@@ -20,7 +20,7 @@ enum {
 
 #define VARS_MAX ((uint64_t)HP_PKG_TARGETS_MAX * HP_PKG_VARIABLES_MAX)
 
-/* What is read of one process, which can map one file of the greatest length any number of times; the rest counts as malformed. */
+/* What is read of one process, which can map one large file any number of times; the rest counts as malformed. */
 #define RECS_LEN_MAX (4 * HP_PKG_LEN_MAX)
 #define RECS_MAX 4096u
 
