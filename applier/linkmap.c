@@ -243,10 +243,10 @@ close_over(const struct hp_linkmap *lm, uint32_t *out, uint32_t *cnt, uint8_t *s
 	return true;
 }
 
-static bool
-is_linker(const struct hp_lmap *m)
+bool
+hp_linkmap_is_linker(const struct hp_dyn *dyn)
 {
-	return m->dyn.soname != NULL && strcmp(m->dyn.soname, LINKER_SONAME) == 0;
+	return dyn->soname != NULL && strcmp(dyn->soname, LINKER_SONAME) == 0;
 }
 
 /* The first modules of the list are ${out}, in this order; the vDSO does not count, nor does a dynamic linker that nobody needs.
@@ -257,7 +257,7 @@ is_prefix(const struct hp_linkmap *lm, const uint32_t *out, uint32_t cnt, const 
 	uint32_t at = 0;
 
 	for (uint32_t i = 0; i < cnt; i++, at++) {
-		while (at < lm->cnt && (lm->v[at].aside || (is_linker(&lm->v[at]) && !seen[at])))
+		while (at < lm->cnt && (lm->v[at].aside || (hp_linkmap_is_linker(&lm->v[at].dyn) && !seen[at])))
 			at++;
 		if (at == lm->cnt || out[i] != at)
 			return false;
@@ -346,7 +346,7 @@ check_rules(struct reading *rd, struct hp_err *err)
 	for (uint32_t i = 0; i < lm->cnt; i++) {
 		const struct hp_dyn *d = &lm->v[i].dyn;
 
-		glibc = glibc || is_linker(&lm->v[i]);
+		glibc = glibc || hp_linkmap_is_linker(&lm->v[i].dyn);
 		if (d->filter || (d->flags_1 & DF_1_INTERPOSE) != 0)
 			return hp_err_set(err, HP_E_UNPATCHABLE,
 			                  "process %d (%s): new imports cannot be bound: module '%s' is a filter or interposer",

@@ -45,6 +45,8 @@ struct hp_linkmap {
  * start; HP_E_BUSY: it is being changed. */
 HP_MUST_CHECK int hp_linkmap_read(const struct hp_proc *proc, const struct hp_modules *mods, struct hp_arena *arena,
                                   struct hp_linkmap *ret, struct hp_err *err);
+/* hp_linkmap_is_linker(dyn): it is glibc's dynamic linker, by its soname. */
+bool hp_linkmap_is_linker(const struct hp_dyn *dyn);
 /* hp_linkmap_same(lm): the list in the process is still the same, and at rest. */
 bool hp_linkmap_same(const struct hp_linkmap *lm);
 /* hp_linkmap_of(lm, mod): index of the module, by its address; HP_LMAP_NONE = not in the list. */

@@ -11,7 +11,6 @@
 #include "base/cleanup.h"
 #include "base/escape.h"
 #include "base/le.h"
-#include "formats/elf_dyn.h"
 #include "formats/hash.h"
 
 enum { RELA_LEN = 24, RELAS_MAX = 1 << 20 };
@@ -54,34 +53,21 @@ read_file_bytes(const struct hp_plan *plan, const struct hp_plan_target *target,
 	       pread(fd, ret, (size_t)len, (off_t)(a->off + (target->mod->bias + va - a->start))) == (ssize_t)len;
 }
 
-struct reader {
-	const struct hp_proc *proc;
-};
-
-static bool
-read_mem(void *arg, uint64_t va, void *buf, size_t len)
-{
-	return hp_proc_read(((const struct reader *)arg)->proc, va, buf, len, NULL) == 0;
-}
-
 /* A text relocation in the function (gABI chapter 5, DT_TEXTREL): its bytes are the dynamic linker's, in no process those of the
  * file. hpbuild-pack refuses such a function, so this is for packages of other makers. */
 static bool
 find_text_reloc(const struct hp_plan *plan, const struct hp_module *mod, const struct hp_man_func *func, uint64_t *ret_off)
 {
-	struct reader reader = { plan->proc };
-	const struct hp_dyn_mem mem = { .read = read_mem, .arg = &reader, .bias = mod->bias, .start = mod->start,
-		                        .end = mod->end };
 	HP_AUTO(hp_arena) struct hp_arena arena = { 0 };
 	struct hp_dyn dyn;
 	uint8_t rela[RELA_LEN];
 
-	if (mod->dyn_len == 0 || hp_dyn_open(&mem, mod->dyn_va, mod->dyn_len, &arena, &dyn, NULL) < 0)
+	if (!hp_module_dyn(plan->proc, mod, &arena, &dyn))
 		return false;
 	for (uint64_t i = 0; i < dyn.rela_len / RELA_LEN && i < RELAS_MAX; i++) {
 		uint64_t at = dyn.rela + i * RELA_LEN, place;
 
-		if (at < mod->start || at > mod->end - RELA_LEN || !read_mem(&reader, at, rela, sizeof(rela)))
+		if (at < mod->start || at > mod->end - RELA_LEN || hp_proc_read(plan->proc, at, rela, sizeof(rela), NULL) < 0)
 			return false;
 		place = hp_le64_get(rela);
 		if (place >= func->address && place - func->address < func->size) {

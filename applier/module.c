@@ -206,6 +206,31 @@ hp_modules_at(const struct hp_modules *mods, uint64_t va)
 	return NULL;
 }
 
+struct reader {
+	const struct hp_proc *proc;
+};
+
+static bool
+read_mem(void *arg, uint64_t va, void *buf, size_t len)
+{
+	const struct reader *r = arg;
+
+	return hp_proc_read(r->proc, va, buf, len, NULL) == 0;
+}
+
+bool
+hp_module_dyn(const struct hp_proc *proc, const struct hp_module *mod, struct hp_arena *arena, struct hp_dyn *ret)
+{
+	struct reader *reader = hp_arena_alloc(arena, sizeof(*reader));
+	const struct hp_dyn_mem mem = { .read = read_mem, .arg = reader, .bias = mod->bias, .start = mod->start,
+		                        .end = mod->end };
+
+	if (reader == NULL || mod->dyn_len == 0)
+		return false;
+	reader->proc = proc;
+	return hp_dyn_open(&mem, mod->dyn_va, mod->dyn_len, arena, ret, NULL) == 0;
+}
+
 int
 hp_module_file(const struct hp_proc *proc, const struct hp_module *mod)
 {

@@ -6,6 +6,7 @@
 #define HP_APPLIER_MODULE_H
 
 #include "applier/proc.h"
+#include "formats/elf_dyn.h"
 #include "formats/manifest.h"
 
 struct hp_module {
@@ -31,6 +32,8 @@ HP_MUST_CHECK int hp_modules_find(const struct hp_modules *mods, const struct hp
                                   struct hp_err *err);
 /* hp_modules_at(mods, va): the module whose range holds ${va}, NULL = none. */
 const struct hp_module *hp_modules_at(const struct hp_modules *mods, uint64_t va);
+/* hp_module_dyn(proc, mod, arena, ret): its dynamic section, which lives in ${arena}; false: none, or malformed. */
+bool hp_module_dyn(const struct hp_proc *proc, const struct hp_module *mod, struct hp_arena *arena, struct hp_dyn *ret);
 /* hp_module_file(proc, mod): descriptor of the very file that is mapped, also when it was deleted or replaced; -1: cannot be
  * had. */
 int hp_module_file(const struct hp_proc *proc, const struct hp_module *mod);

@@ -47,6 +47,21 @@ for kind in pie no-pie static static-pie; do
 done
 works library "$W/libanswer.so" "$W/uses"
 
+# Started through the dynamic linker by hand, also with its options.
+ld=$(sed -n 's|.* \(/.*/ld-linux[^ ]*\)$|\1|p' /proc/self/maps | head -n 1)
+# by_hand PACKAGE LINKER-ARGS...
+by_hand() {
+	package=$1 rc=0
+	shift
+	echo q | "$hpbuild" run --package "$W/$package.hpk" -- "$ld" "$@" 5 last >"$W/out" 2>"$W/err" || rc=$?
+	[ "$rc" -eq 5 ] || fail "by hand: $*: exit status $rc: $(cat "$W/err")"
+	expect_text "$W/out" '^7 7 q 1 last$'
+}
+by_hand pie "$W/pie"
+by_hand no-pie "$W/no-pie"
+by_hand library --inhibit-cache --argv0 other "$W/uses"
+by_hand library --preload "$W/libanswer.so" "$W/uses"
+
 # Two packages, through PATH, with a message.
 export MKFIX_CUMULATIVE=1
 make_fix "$W/eight.hpk" "$W/pie" answer 8
@@ -69,6 +84,9 @@ refused 6 'key|trusted' -P "$W/pie.hpk" --trust "$W/other.pub" -- "$W/pie" x
 # A leak check cannot work in a traced process.
 export ASAN_OPTIONS=detect_leaks=0
 refused 1 'cannot run .*no-such' -P "$W/pie.hpk" -- "$W/no-such" x
+refused 5 'does not run the build' -P "$W/pie.hpk" -- "$ld" "$W/no-pie" x
+expect_exit 127 "$hpbuild" run -P "$W/pie.hpk" -- "$ld" "$W/no-such" x >"$W/out" 2>"$W/err"
+wait_line "$W/err" "ended before its first instruction" 10
 refused 2 '--package is missing' -- "$W/pie" x
 
 # Killed at every step: the program is dead, or it stands still and can be killed; never does it run unpatched.
