@@ -79,29 +79,56 @@ read_name(const struct hp_linkmap *lm, uint64_t va, struct hp_arena *arena)
 	return NULL;
 }
 
+/* DT_DEBUG of a module, 0 = it has none, or it is not filled in. */
+static uint64_t
+debug_of(const struct hp_proc *proc, const struct hp_module *mod)
+{
+	uint8_t dyn[16];
+
+	for (uint64_t off = 0; off + sizeof(dyn) <= mod->dyn_len; off += sizeof(dyn)) {
+		if (hp_proc_read(proc, mod->dyn_va + off, dyn, sizeof(dyn), NULL) < 0 || hp_le64_get(dyn) == DT_NULL)
+			break;
+		if (hp_le64_get(dyn) == DT_DEBUG && hp_le64_get(dyn + 8) != 0)
+			return hp_le64_get(dyn + 8);
+	}
+	return 0;
+}
+
+/* The dynamic linker was started by hand, and the kernel takes it for the program. The real one is the only module that it gives
+ * the place of the list. */
+static uint64_t
+debug_of_others(const struct hp_proc *proc, const struct hp_modules *mods)
+{
+	uint64_t found = 0;
+
+	for (size_t i = 0; i < mods->cnt; i++) {
+		uint64_t va = debug_of(proc, &mods->v[i]);
+
+		if (va != 0 && found != 0)
+			return 0;
+		found = va != 0 ? va : found;
+	}
+	return found;
+}
+
 /* The program's dynamic section tells where the list is. getauxval(3), AT_PHDR. */
 static int
-find_debug(struct hp_linkmap *lm, const struct hp_modules *mods, struct hp_err *err)
+find_debug(struct hp_linkmap *lm, const struct hp_modules *mods, struct hp_arena *arena, struct hp_err *err)
 {
 	const struct hp_module *mod = NULL;
-	uint8_t dyn[16];
 	char auxv[AUXV_LEN];
 	ssize_t len = hp_proc_text(lm->proc, "auxv", auxv, sizeof(auxv));
+	struct hp_dyn dyn;
 
 	for (ssize_t i = 0; i + 16 <= len; i += 16)
 		if (hp_le64_get((const uint8_t *)auxv + i) == AT_PHDR)
 			mod = hp_modules_at(mods, hp_le64_get((const uint8_t *)auxv + i + 8));
 	if (mod == NULL || mod->dyn_len == 0)
 		return unfit(lm->proc, err, "its program has no dynamic section");
-	for (uint64_t off = 0; off + sizeof(dyn) <= mod->dyn_len; off += sizeof(dyn)) {
-		if (hp_proc_read(lm->proc, mod->dyn_va + off, dyn, sizeof(dyn), NULL) < 0 || hp_le64_get(dyn) == DT_NULL)
-			break;
-		if (hp_le64_get(dyn) == DT_DEBUG && hp_le64_get(dyn + 8) != 0) {
-			lm->debug_va = hp_le64_get(dyn + 8);
-			return 0;
-		}
-	}
-	return unfit(lm->proc, err, "the dynamic linker keeps no list of modules (DT_DEBUG)");
+	lm->debug_va = debug_of(lm->proc, mod);
+	if (lm->debug_va == 0 && hp_module_dyn(lm->proc, mod, arena, &dyn) && hp_linkmap_is_linker(&dyn))
+		lm->debug_va = debug_of_others(lm->proc, mods);
+	return lm->debug_va != 0 ? 0 : unfit(lm->proc, err, "the dynamic linker keeps no list of modules (DT_DEBUG)");
 }
 
 static uint64_t
@@ -385,7 +412,7 @@ hp_linkmap_read(const struct hp_proc *proc, const struct hp_modules *mods, struc
 	cache->proc = proc;
 	memset(cache->va, 1, sizeof(cache->va)); /* no page has such an address */
 	lm.cache = cache;
-	r = find_debug(&lm, mods, err);
+	r = find_debug(&lm, mods, arena, err);
 	if (r == 0)
 		r = walk(&lm, add_entry, &rd, &lm.digest, err);
 	if (r > 0)

@@ -152,6 +152,12 @@ refused_live() { # STATUS WORDS PROGRAM ARGS...
 bound '3$b_i * 100' "$W/host" local "$W/plug.so"
 bound '3$b_i * 100' "$W/host" global "$W/plug.so"
 bound '3$b_i * 100' "$W/host-linked" local "$W/plug.so"
+# By hand: the kernel takes the dynamic linker for the program.
+ld=$(sed -n 's|.* \(/.*/ld-linux[^ ]*\)$|\1|p' /proc/self/maps | head -n 1)
+bound '3$b_i * 100' "$ld" "$W/host" local "$W/plug.so"
+bound '3$b_i * 100' "$ld" "$W/host-linked" local "$W/plug.so"
+bound '3$b_i * 7000 + 10' "$ld" --preload "$W/libboth.so" "$W/host-linked" local "$W/plug.so"
+refused_live 10 'has an auditor' "$ld" --audit "$W/audit.so" "$W/host" local "$W/plug.so"
 # The preload comes first, unless with RTLD_DEEPBIND; a slot of the module tells, if it has one that matters.
 ENV="LD_PRELOAD=$W/libboth.so" bound '3$b_i * 7000 + 10' "$W/host-linked" local "$W/plug.so"
 ENV="LD_PRELOAD=$W/libboth.so" refused_live 10 'was opened with RTLD_DEEPBIND' "$W/host-linked" deep "$W/plug.so"
