@@ -175,7 +175,7 @@ static int
 map_all(struct hp_job *job, struct hp_borrow *b, const struct hp_orphans *orphans, struct hp_err *err)
 {
 	int64_t got;
-	int r = hp_orphans_unmap(b, orphans, err);
+	int r = hp_orphans_unmap(b, &job->plan, orphans, err);
 
 	for (uint32_t i = 0; i < job->plan.rec.targets_cnt && r == 0; i++)
 		r = map_payload(job, b, i, err);

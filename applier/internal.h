@@ -55,7 +55,8 @@ struct hp_orphans {
  * the record, and a zero. */
 void hp_orphan_tag(const struct hp_rec *rec, uint64_t len, uint8_t ret[HP_ORPHAN_TAG_LEN]);
 void hp_orphans_find(const struct hp_plan *plan, struct hp_orphans *ret);
-HP_MUST_CHECK int hp_orphans_unmap(struct hp_borrow *b, const struct hp_orphans *orphans, struct hp_err *err);
+HP_MUST_CHECK int hp_orphans_unmap(struct hp_borrow *b, const struct hp_plan *plan, const struct hp_orphans *orphans,
+                                   struct hp_err *err);
 
 /* bind.c: hp_bind_run(job, err): with payloads mapped, let a thread of the target run the resolvers of imported IFUNCs, and bind
  * the plan again. The target is as before afterwards. */
