@@ -318,6 +318,7 @@ add_syms(struct hp_module *mod, const struct hp_elf *elf, const struct hp_sym *s
 		if (s->sec_idx == HP_SEC_UNDEF || s->type == STT_SECTION || s->type == STT_FILE || s->name[0] == '\0' ||
 		    (s->sec_idx == HP_SEC_ABS && s->value == 0))
 			continue;
+		mod->has_statics |= !dynamic && s->type == STT_FUNC && s->bind == STB_LOCAL && s->vis == STV_DEFAULT;
 		name = plain_name(mod, s->name);
 		if (name == NULL)
 			return hp_err_set(err, HP_E_NOMEM, "no memory for symbols");

@@ -72,7 +72,8 @@ struct hp_module {
 	bool symbolic;  /* -Bsymbolic: own definitions win */
 	bool bind_now;  /* JUMP slots are bound at start */
 	bool has_files; /* symbol tables have STT_FILE entries: the names of local symbols are known */
-	bool has_symtab; /* names of all functions are known, not only those of .dynsym */
+	bool has_symtab; /* names of all functions are known, not only those of .dynsym; static ones: has_statics */
+	bool has_statics; /* some static function has a name, so (if has_symtab) all have: strip -x and ld -x leave none */
 	const char *symbols; /* "symtab", "dynsym", "none", or the source of the debug file: best source of names */
 	const struct hp_seg *tls;   /* PT_TLS, NULL = none */
 	struct hp_mod_sym *syms;    /* defined ones, sorted by (va, name); no duplicates of (va, name, type) */

@@ -543,6 +543,20 @@ longest_fixed(const struct hp_parts *parts, uint32_t part_idx, uint64_t *ret_off
 	return best;
 }
 
+static bool
+is_distinct(const struct hp_part *part, struct hp_view fixed)
+{
+	return fixed.len >= SEARCH_MIN && part->len >= EVIDENCE_MIN + 4ull * part->rels_cnt;
+}
+
+bool
+hp_preimage_is_distinct(const struct hp_parts *parts, uint32_t part_idx)
+{
+	uint64_t skip;
+
+	return is_distinct(&parts->v[part_idx], longest_fixed(parts, part_idx, &skip));
+}
+
 uint32_t
 hp_preimage_search(const struct hp_parts *parts, uint32_t part_idx, const struct hp_module *mod, uint32_t max, uint64_t *ret_va)
 {
@@ -552,7 +566,7 @@ hp_preimage_search(const struct hp_parts *parts, uint32_t part_idx, const struct
 	uint32_t cnt = 0;
 
 	mask = (align == 0 || (align & (align - 1)) != 0 ? 1 : align) - 1;
-	if (fixed.len < SEARCH_MIN || part->len < EVIDENCE_MIN + 4ull * part->rels_cnt)
+	if (!is_distinct(part, fixed))
 		return 0;
 	for (uint32_t i = 0; i < mod->elf->segs_cnt && cnt < max; i++) {
 		const struct hp_seg *seg = &mod->elf->segs[i];

@@ -53,5 +53,7 @@ HP_MUST_CHECK int hp_preimage_match(const struct hp_parts *parts, uint32_t part_
  * O(size of the code). */
 uint32_t hp_preimage_search(const struct hp_parts *parts, uint32_t part_idx, const struct hp_module *mod, uint32_t max,
                             uint64_t *ret_va);
+/* hp_preimage_is_distinct(parts, part_idx): the part has enough fixed bytes to be searched for. */
+bool hp_preimage_is_distinct(const struct hp_parts *parts, uint32_t part_idx);
 
 #endif

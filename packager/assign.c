@@ -87,7 +87,7 @@ is_excused(const struct hp_pk *pk, const struct hp_pk_obj *obj)
 	return true;
 }
 
-/* 1: the function's bytes, which tell it from others in ${home}, stand nowhere in the stripped module. */
+/* 1: the function's bytes, which tell it from others in ${home} (NULL: from any), stand nowhere in the stripped module. */
 static int
 is_nowhere(struct hp_pk *pk, const struct hp_pk *home, const struct hp_pk_obj *obj, uint32_t old, struct hp_err *err)
 {
@@ -95,7 +95,7 @@ is_nowhere(struct hp_pk *pk, const struct hp_pk *home, const struct hp_pk_obj *o
 	uint64_t v[SEARCH_MAX];
 	uint32_t cnt, finds;
 
-	if (hp_preimage_search(parts, old, home->mod, 1, v) == 0)
+	if (home != NULL ? hp_preimage_search(parts, old, home->mod, 1, v) == 0 : !hp_preimage_is_distinct(parts, old))
 		return 0;
 	cnt = hp_preimage_search(parts, old, pk->mod, SEARCH_MAX, v);
 	for (uint32_t i = 0; i < cnt; i++) {
@@ -145,7 +145,7 @@ is_absent(struct hp_pk *pk, const struct hp_pk *home, const struct hp_pk_obj *ob
 	if (imports_its_symbols(pk, obj))
 		return 1;
 	for (uint32_t i = 0; obj->pair->new_obj != NULL && i < obj->pair->new_obj->parts->cnt && r == 1; i++)
-		if (is_changed_func(obj, i, &old))
+		if (is_changed_func(obj, i, &old) && obj->places[old].state != HP_FUNC_ABSENT)
 			r = is_dropped(pk, home, obj, old, err);
 	return r;
 }
@@ -167,14 +167,20 @@ is_stranger(struct hp_pk *pk, const struct hp_pk *home, const struct hp_pk_obj *
 	return is_absent(pk, home, obj, err);
 }
 
-/* Nothing of the object was seen in a module without symbols. Its functions may be too small to be seen. */
+/* Nothing of the object was seen in a module without symbols. Its functions may be too small to be seen. ${home}: the module of
+ * which it is proven to be a part, NULL = none. */
 static int
 check_absent(struct hp_pk *pk, const struct hp_pk *home, const struct hp_pk_obj *obj, struct hp_err *err)
 {
-	int r = pk->mod->has_symtab ? 1 : is_absent(pk, home, obj, err);
+	int r = pk->mod->has_symtab && pk->mod->has_statics ? 1 : is_absent(pk, home, obj, err);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
+	if (home == NULL)
+		return hp_err_set(err, HP_E_BASELINE,
+		                  "whether the changed object '%s' is part of '%s' cannot be told without symbols, because what "
+		                  "changed is too small: give its --debug-file, or --outside if it is none",
+		                  hp_esc(obj->pair->path), hp_esc(pk->base->path));
 	return hp_err_set(err, HP_E_BASELINE,
 	                  "'%s' is part of '%s'; whether it is part of '%s', too, cannot be told without symbols, because what "
 	                  "changed is too small: give its --debug-file",
@@ -229,10 +235,10 @@ refine(struct hp_pk *pk, const struct hp_pk *home, const struct hp_pk_obj *obj, 
 {
 	int r;
 
+	if (home != pk && *fit == HP_FIT_OTHER)
+		return check_absent(pk, home, obj, err);
 	if (home == NULL || home == pk)
 		return 0;
-	if (*fit == HP_FIT_OTHER)
-		return check_absent(pk, home, obj, err);
 	r = is_stranger(pk, home, obj, *fit, err);
 	if (r > 0)
 		*fit = HP_FIT_OTHER;
@@ -255,7 +261,7 @@ assign(struct hp_pk *pks, size_t cnt, size_t idx, const struct hp_pack_options *
 	}
 	outside = home == NULL && is_outside(opts, pks[0].objs[idx].pair->path);
 	for (size_t m = 0; m < cnt && !outside; m++) {
-		int r = refine(&pks[m], home, &pks[m].objs[idx], &fits[m], err);
+		int r = in == NULL && cnt > 1 ? 0 : refine(&pks[m], home, &pks[m].objs[idx], &fits[m], err);
 
 		if (r < 0)
 			return r;

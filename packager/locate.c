@@ -136,6 +136,17 @@ try_candidates(struct hp_pk *pk, struct hp_pk_obj *obj, uint32_t i, const uint64
 	return 0;
 }
 
+/* A symbol table would name the function. */
+static bool
+would_be_named(const struct hp_module *mod, const struct hp_parts *parts, uint32_t i)
+{
+	bool is_static = true;
+
+	for (uint32_t j = 0; j < parts->v[i].syms_cnt; j++)
+		is_static &= parts->elf->syms[parts->part_syms[parts->v[i].syms_first + j]].bind == STB_LOCAL;
+	return mod->has_symtab && (mod->has_statics || !is_static);
+}
+
 static int
 by_name(struct hp_pk *pk, struct hp_pk_obj *obj, struct hp_err *err)
 {
@@ -150,7 +161,7 @@ by_name(struct hp_pk *pk, struct hp_pk_obj *obj, struct hp_err *err)
 			continue;
 		cnt = candidates(pk, obj, i, v);
 		if (cnt == 0) {
-			obj->places[i].state = pk->mod->has_symtab ? HP_FUNC_ABSENT : HP_FUNC_UNKNOWN;
+			obj->places[i].state = would_be_named(pk->mod, parts, i) ? HP_FUNC_ABSENT : HP_FUNC_UNKNOWN;
 			continue;
 		}
 		r = try_candidates(pk, obj, i, v, cnt, true, err);
@@ -434,7 +445,7 @@ hp_locate(struct hp_pk *pk, struct hp_err *err)
 	r = spread(pk, err);
 	if (r < 0)
 		return r;
-	for (size_t o = 0; o < pk->objs_cnt && !pk->mod->has_symtab; o++) {
+	for (size_t o = 0; o < pk->objs_cnt && !(pk->mod->has_symtab && pk->mod->has_statics); o++) {
 		if (!pk->objs[o].changed || pk->objs[o].pair->old_obj == NULL)
 			continue;
 		r = by_content(pk, &pk->objs[o], err);
