@@ -206,10 +206,37 @@ name_of(const struct claim *c)
 	return hp_part_name(c->obj->pair->new_obj->parts, c->part);
 }
 
-static uint64_t
-len_of(const struct claim *c)
+static bool
+in_group(const struct claim *c)
 {
-	return c->obj->pair->new_obj->parts->v[c->part].len;
+	const struct hp_parts *parts = c->obj->pair->new_obj->parts;
+
+	return parts->elf->secs[parts->v[c->part].sec_idx].group != NULL;
+}
+
+/* The same code with the fix, as far as bytes and global names tell. COMDAT functions are the same by the language's rule; equal
+ * lengths show that they were compiled alike. */
+static bool
+same_code(const struct claim *a, const struct claim *b)
+{
+	const struct hp_parts *pa = a->obj->pair->new_obj->parts, *pb = b->obj->pair->new_obj->parts;
+	const struct hp_rel *ra = hp_part_rels(pa, a->part), *rb = hp_part_rels(pb, b->part);
+
+	if (pa->v[a->part].len != pb->v[b->part].len)
+		return false;
+	if (in_group(a) && in_group(b))
+		return true;
+	if (pa->v[a->part].rels_cnt != pb->v[b->part].rels_cnt ||
+	    !hp_view_eq(hp_part_bytes(pa, a->part), hp_part_bytes(pb, b->part)))
+		return false;
+	for (uint32_t i = 0; i < pa->v[a->part].rels_cnt; i++) {
+		const struct hp_sym *x = &pa->elf->syms[ra[i].sym_idx], *y = &pb->elf->syms[rb[i].sym_idx];
+
+		if (ra[i].off - pa->v[a->part].off != rb[i].off - pb->v[b->part].off || ra[i].type != rb[i].type ||
+		    (x->bind != STB_LOCAL && strcmp(x->name, y->name) != 0))
+			return false;
+	}
+	return true;
 }
 
 /* Two claims of one place under one name; folded functions have names of their own and are judged elsewhere. */
@@ -231,7 +258,7 @@ wins(const struct claim *v, size_t i)
 static int
 check_choice(const struct claim *best, const struct claim *other, struct hp_err *err)
 {
-	if (best->libs != other->libs || best->proven != other->proven || len_of(best) == len_of(other))
+	if (best->libs != other->libs || best->proven != other->proven || same_code(best, other))
 		return 0;
 	return hp_err_set(err, HP_E_BASELINE,
 	                  "'%s' and '%s' both fit function '%s' of the baseline at 0x%" PRIx64
