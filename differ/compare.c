@@ -67,11 +67,13 @@ outer_equal(struct hp_cmp *cmp, const struct hp_ref *o, const struct hp_ref *n)
 }
 
 /* Static locals that kernel macros make in every place that uses them (pr_debug()'s descriptor with its line number, ...): taken
- * for equal by name, as klp-diff and kpatch do; their contents are reported with the kernel's tables. */
+ * for equal by name, as klp-diff and kpatch do, where their contents are reported with the kernel's tables. Elsewhere nobody
+ * reports them, and any driver may have a table of that name. */
 static bool
 is_kernel_static(const struct hp_side *side, uint32_t part)
 {
 	return side->kernel && hp_side_part(side, part)->sym_idx != HP_NONE &&
+	       hp_name_is_kernel_table(side->elf->secs[hp_side_part(side, part)->sec_idx].name) &&
 	       !hp_name_is_content(hp_part_name(side->parts, part), false);
 }
 

@@ -125,6 +125,17 @@ expect_diff changed=f,g
 near aux-endless-same 1 2 1 2 on on
 expect_diff verdict=nothing changed=
 
+# Tables of drivers that have the name of what kernel macros make, outside of the kernel's tables: by content, not by name.
+for x in 4 9; do
+	[ $x = 4 ] || echo ----
+	echo '__attribute__((section(".modinfo"), used)) static const char license[] = "GPL";'
+	echo "int f(int i) { static const int descriptor[8] = { 1, 2, 3, $x, 5, 6, 7, 8 }; return descriptor[i & 7]; }"
+	echo "int g(int i) { static int _rs[2] = { 1, 2 }; return _rs[i & 1]++; }"
+done >"$W/in"
+sources descriptor <"$W/in"
+compile -O2 -ffunction-sections
+expect_diff verdict=hotpatchable changed=f
+
 # Labels of the assembler at the start of functions, which riscv64 and loongarch64 keep, all with one name: they are no aliases.
 for x in 1 2; do
 	[ $x = 1 ] || echo ----
