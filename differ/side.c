@@ -65,7 +65,7 @@ hp_side_init(struct hp_cmp *cmp, struct hp_side *side, const struct hp_object *o
 	size_t cnt = obj->parts->cnt;
 
 	*side = (struct hp_side){ .cmp = cmp, .elf = obj->elf, .parts = obj->parts, .twin = twin, .change = change };
-	side->kernel = is_kernel_object(obj->elf);
+	side->kernel = !cmp->baseline_known && is_kernel_object(obj->elf); /* baselines are programs and libraries */
 	side->ident = hp_arena_array(&cmp->arena, cnt, sizeof(*side->ident));
 	side->edges = hp_arena_array(&cmp->arena, cnt, sizeof(*side->edges));
 	side->edges_cnt = hp_arena_array(&cmp->arena, cnt, sizeof(*side->edges_cnt));
