@@ -69,6 +69,34 @@ symbol_name(struct hp_dwarf *dw, uint32_t n)
 	return x->linkage != NULL ? x->linkage : x->name != NULL ? qualified(dw, n, x->name) : "";
 }
 
+/* A lambda's class has no name, but an operator(). Lambdas are known by the function that they are in; its several ones are told
+ * apart by what they hold. */
+static bool
+is_closure(const struct hp_dwarf *dw, uint32_t n)
+{
+	for (uint32_t i = n + 1; i < dw->nodes[n].end; i = dw->nodes[i].end)
+		if (dw->nodes[i].tag == DW_TAG_subprogram && dw->nodes[i].name != NULL &&
+		    strcmp(dw->nodes[i].name, "operator()") == 0)
+			return true;
+	return false;
+}
+
+static const char *
+closure_name(struct hp_dwarf *dw, uint32_t n)
+{
+	const char *function = NULL, *ret;
+
+	for (uint32_t p = dw->nodes[n].parent; p != 0 && function == NULL; p = dw->nodes[p].parent)
+		if (dw->nodes[p].tag == DW_TAG_subprogram)
+			function = dw->nodes[hp_dw_origin(dw, p)].name;
+	if (dw->names_budget < 2 * 256)
+		return NULL;
+	ret = hp_arena_printf(&dw->arena, "lambda%s%.256s", function != NULL ? " in " : "", function != NULL ? function : "");
+	if (ret != NULL)
+		dw->names_budget -= strlen(ret) + 1;
+	return ret;
+}
+
 /* Fills name, node and kind; an empty name = not compared on its own. NULL name: no memory. */
 static void
 classify_type(struct hp_dwarf *dw, uint32_t n, struct hp_dw_item *it)
@@ -81,8 +109,13 @@ classify_type(struct hp_dwarf *dw, uint32_t n, struct hp_dw_item *it)
 			*it = (struct hp_dw_item){ .kind = HP_DW_I_ENUM, .name = qualified(dw, x->parent, x->name), .node = n };
 		return;
 	}
-	if ((x->flags & HP_DW_DECLARATION) != 0 || (x->flags & HP_DW_HAS_SIZE) == 0 || x->name == NULL)
+	if ((x->flags & HP_DW_DECLARATION) != 0 || (x->flags & HP_DW_HAS_SIZE) == 0)
 		return;
+	if (x->name == NULL) {
+		if (hp_dw_is_record(x->tag) && is_closure(dw, n))
+			*it = (struct hp_dw_item){ .kind = HP_DW_I_TYPE, .name = closure_name(dw, n), .node = n };
+		return;
+	}
 	if (x->tag == DW_TAG_enumeration_type)
 		*it = (struct hp_dw_item){ .kind = HP_DW_I_ENUM, .name = qualified(dw, n, x->name), .node = n };
 	else if (hp_dw_is_record(x->tag))

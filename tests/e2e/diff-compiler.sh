@@ -130,6 +130,24 @@ int call(int (*)(int)); int f() { return call([](int x) { return x * 1234 + 2; }
 END
 both '-O1' -- verdict=hotpatchable norule=HP2017
 
+# What a lambda holds is a layout too: old ones may be kept on the heap. Its code alone may change, and others may come.
+sources lambda-holds <<'END'
+int call(void *, int (*)(void *, int)); template <class F> int keep(F f) { return call(new F(f), [](void *p, int n) { return (*(F *)p)(n); }); }
+int f(int x, int y) { return keep([x](int n) { return n * 1234 + x; }) + y; }
+----
+int call(void *, int (*)(void *, int)); template <class F> int keep(F f) { return call(new F(f), [](void *p, int n) { return (*(F *)p)(n); }); }
+int f(int x, int y) { return keep([y](int n) { return n * 1234 + y; }) + x; }
+END
+both '-g -O1' -- verdict=refused rule=HP2007
+sources lambda-code <<'END'
+int call(void *, int (*)(void *, int)); template <class F> int keep(F f) { return call(new F(f), [](void *p, int n) { return (*(F *)p)(n); }); }
+int f(int x, int y) { return keep([x](int n) { return n * 1234 + x; }) + y; }
+----
+int call(void *, int (*)(void *, int)); template <class F> int keep(F f) { return call(new F(f), [](void *p, int n) { return (*(F *)p)(n); }); }
+int f(int x, int y) { return keep([x](int n) { return n * 1235 + x; }) + y; }
+END
+both '-g -O1' -- verdict=hotpatchable norule=HP2007,HP2017
+
 sources vtable <<'END'
 struct A { virtual int a(); virtual int b(); }; int A::a() { return 1; } int A::b() { return 2; } int f(A *p) { return p->b(); }
 ----
