@@ -478,6 +478,22 @@ hp_elf_load_all_rels(struct hp_elf *elf, struct hp_err *err)
 	return 0;
 }
 
+const struct hp_rel *
+hp_elf_rel_at(const struct hp_sec *sec, uint64_t off)
+{
+	uint32_t lo = 0, hi = sec->rels_cnt;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (sec->rels[mid].off < off)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < sec->rels_cnt && sec->rels[lo].off == off ? &sec->rels[lo] : NULL;
+}
+
 uint32_t
 hp_elf_find_sec(const struct hp_elf *elf, const char *name)
 {

@@ -98,6 +98,8 @@ void hp_elf_free(struct hp_elf *elf); /* NULL allowed */
 HP_MUST_CHECK int hp_elf_load_rels(struct hp_elf *elf, uint32_t sec_idx, struct hp_err *err);
 /* hp_elf_load_all_rels(elf, err): the same for every section that has relocations. */
 HP_MUST_CHECK int hp_elf_load_all_rels(struct hp_elf *elf, struct hp_err *err);
+/* hp_elf_rel_at(sec, off): the relocation at offset ${off} of a section whose relocations are loaded, NULL = none. O(log n). */
+const struct hp_rel *hp_elf_rel_at(const struct hp_sec *sec, uint64_t off);
 
 /* hp_elf_find_sec(elf, name): index of the first section of that name, HP_NONE. O(sections). */
 uint32_t hp_elf_find_sec(const struct hp_elf *elf, const char *name);

@@ -32,8 +32,7 @@ struct reader {
 	struct hp_pk_obj *obj;
 	uint32_t sec_idx;
 	struct hp_view v;      /* .eh_frame */
-	const struct hp_rel *rels;
-	uint32_t rels_cnt;
+	const struct hp_sec *sec; /* relocations loaded */
 	struct cie *cies;
 	uint32_t cies_cnt, cies_cap;
 	struct hp_map *by_content; /* CIE bytes and personality -> offset in the new section */
@@ -157,28 +156,12 @@ read_cie(struct reader *rd, uint64_t off, uint64_t len, struct hp_err *err)
 	return 0;
 }
 
-static const struct hp_rel *
-rel_at(const struct reader *rd, uint64_t off)
-{
-	uint32_t lo = 0, hi = rd->rels_cnt;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (rd->rels[mid].off < off)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < rd->rels_cnt && rd->rels[lo].off == off ? &rd->rels[lo] : NULL;
-}
-
 /* The place in the object that a field is about. */
 static bool
 place_of(const struct reader *rd, uint64_t field_off, struct place *ret)
 {
 	const struct hp_elf *elf = rd->obj->pair->new_obj->elf;
-	const struct hp_rel *rel = rel_at(rd, field_off);
+	const struct hp_rel *rel = hp_elf_rel_at(rd->sec, field_off);
 	const struct hp_sym *sym = rel != NULL ? &elf->syms[rel->sym_idx] : NULL;
 
 	if (sym == NULL || sym->sec_idx == HP_SEC_UNDEF || sym->sec_idx >= elf->secs_cnt)
@@ -314,7 +297,7 @@ scan_fde(struct reader *rd, uint64_t off, uint64_t len, const struct cie *cie, s
 	if (part == HP_NONE)
 		return 0;
 	rd->obj->lsdas[part] = (struct hp_lsda){
-		.eh_sec = rd->sec_idx, .personality_rel = rel_at(rd, cie->off + cie->personality_off),
+		.eh_sec = rd->sec_idx, .personality_rel = hp_elf_rel_at(rd->sec, cie->off + cie->personality_off),
 		.personality_enc = cie->personality, .table_enc = cie->lsda, .sec_idx = at.sec_idx, .off = at.off,
 	};
 	return rd->obj->lsdas[part].personality_rel == NULL ? malformed(rd, off, err) : 0;
@@ -415,8 +398,7 @@ read_sections(struct reader *rd, struct hp_err *err)
 			return r;
 		rd->sec_idx = s;
 		rd->v = elf->secs[s].data;
-		rd->rels = elf->secs[s].rels;
-		rd->rels_cnt = elf->secs[s].rels_cnt;
+		rd->sec = &elf->secs[s];
 		rd->cies_cnt = 0;
 		r = read_records(rd, err);
 		if (r < 0)

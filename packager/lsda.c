@@ -19,23 +19,6 @@ refuse(const struct hp_item *item, struct hp_err *err, const char *what)
 	                  hp_esc(item->name), what);
 }
 
-/* The relocation at a place of a section, NULL = none. */
-static const struct hp_rel *
-rel_at(const struct hp_sec *sec, uint64_t off)
-{
-	uint32_t lo = 0, hi = sec->rels_cnt;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (sec->rels[mid].off < off)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < sec->rels_cnt && sec->rels[lo].off == off ? &sec->rels[lo] : NULL;
-}
-
 /* An indirect pointer leads to a word of the object (DW.ref.NAME, or a stub of clang's) that holds the address: the relocation of
  * that word, and its section. */
 static const struct hp_rel *
@@ -46,7 +29,7 @@ behind(struct hp_elf *elf, const struct hp_rel *rel, uint32_t *ret_sec, struct h
 	if (sym->sec_idx == HP_SEC_UNDEF || sym->sec_idx >= elf->secs_cnt || hp_elf_load_rels(elf, sym->sec_idx, err) < 0)
 		return NULL;
 	*ret_sec = sym->sec_idx;
-	return rel_at(&elf->secs[sym->sec_idx], sym->value + (uint64_t)rel->addend);
+	return hp_elf_rel_at(&elf->secs[sym->sec_idx], sym->value + (uint64_t)rel->addend);
 }
 
 static bool
