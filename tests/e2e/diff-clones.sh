@@ -235,14 +235,7 @@ fortify verdict=hotpatchable changed=f new= noise=
 
 # C++.
 command -v g++ >/dev/null || { check_diffs && exit 0; }
-compile() {
-	for side in old new; do
-		mkdir -p "$W/$case_name/$side"
-		cp "$W/$case_name/$side.c" "$W/$case_name/$side/t.cc"
-		case $cc_now in gcc) cxx="g++" ;; *) cxx="clang++" ;; esac
-		(cd "$W/$case_name/$side" && $cxx -w "$@" -c t.cc -o t.o) || fail "$case_name: $cxx $* failed"
-	done
-}
+language=c++
 sources rtti <<'EOF'
 #include <typeinfo>
 struct P { int p; }; struct Q { int q; }; struct X : P { int x; }; const std::type_info *f() { return &typeid(X); } int g(int x) { return x; }

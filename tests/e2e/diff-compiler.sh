@@ -108,14 +108,7 @@ done
 
 # C++.
 command -v g++ >/dev/null || { check_diffs && exit 0; }
-compile() {
-	for side in old new; do
-		mkdir -p "$W/$case_name/$side"
-		cp "$W/$case_name/$side.c" "$W/$case_name/$side/t.cc"
-		case $cc_now in gcc) cxx="g++" ;; *) cxx="clang++" ;; esac
-		(cd "$W/$case_name/$side" && $cxx -w "$@" -c t.cc -o t.o) || fail "$case_name: $cxx $* failed"
-	done
-}
+language=c++
 sources template <<'END'
 template <class T> T twice(T x) { return x * 2000 + 7777; } int f(int x) { return twice(x); } long g(long x) { return twice(x); }
 ----

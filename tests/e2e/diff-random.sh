@@ -40,7 +40,8 @@ differed=0 pairs=0
 for round in $(seq "${HP_ROUNDS:-12}"); do
 	seed=$((seed + 1))
 	# Functions that are not static are kept, though nobody calls them.
-	csmith --seed "$seed" --max-funcs 8 --no-volatiles | sed -E 's/^static ([^=;]*\bfunc_[0-9]+\()/\1/' >"$W/static.c"
+	# csmith leaves a file in the folder that it is called in.
+	(cd "$W" && csmith --seed "$seed" --max-funcs 8 --no-volatiles) | sed -E 's/^static ([^=;]*\bfunc_[0-9]+\()/\1/' >"$W/static.c"
 	sed -E 's/^([a-z].*\bfunc_[0-9]*[05]\()/static \1/' "$W/static.c" >"$W/a.c"
 	# l_N are csmith's locals, p_N its parameters.
 	sed -E 's/\b([lp])_([0-9]+)\b/\1_renamed\2/g; s/^int main/\/* a comment\n * of lines *\/\n&/' "$W/a.c" >"$W/b.c"
