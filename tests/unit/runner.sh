@@ -22,8 +22,10 @@ run() {
 script e2e/pass '# passes' <<'END'
 echo x >"$W/left"; mkdir "$W/locked"; touch "$W/locked/f"; chmod 0 "$W/locked"
 [ "$HOME" = "$W" ]
+# Settings of the make that started the runner are not those of a test's own make.
+[ -z "${MAKEFLAGS:-}${CFLAGS:-}" ]
 END
-expect_exit 0 run "$t/tests/run"
+expect_exit 0 run env MAKEFLAGS='-- CFLAGS=-O1' CFLAGS=-O1 "$t/tests/run"
 expect_text "$W/out" '^ok +e2e/pass '
 expect_text "$W/out" '^1 passed, 0 failed, 0 skipped$'
 [ -z "$(ls -A "$W/tmp")" ] || fail "scratch folder was left: $(ls "$W/tmp")"
